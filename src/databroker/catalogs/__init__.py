@@ -1,0 +1,1 @@
+"""Catalogs: Runs and their streams, as users hold them in their hands."""

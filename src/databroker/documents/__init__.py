@@ -1,0 +1,1 @@
+"""Documents: the immutable kinds, their columns, and their exact bytes."""

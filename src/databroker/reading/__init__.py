@@ -1,0 +1,1 @@
+"""Reading: documents in order, and columns as labelled arrays."""

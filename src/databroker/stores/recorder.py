@@ -1,0 +1,283 @@
+"""The thread that writes: it gathers what comes in and stores it within 50 ms."""
+
+import atexit
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from databroker.documents.packing import unpack
+from databroker.documents.pages import RowKind, documents_of
+from databroker.errors import RecordingError, StoreClosedError
+from databroker.stores.inbox import Aside, Entry, Inbox, Rows
+from databroker.stores.protocol import JSONDocument
+from databroker.stores.schema import text_key, text_of
+from databroker.stores.statements import Session
+from databroker.stores.stored_rows import StoredRows
+from databroker.stores.writer import Writer
+
+DELAY = 0.05
+"""How long an Event may wait for others, in seconds."""
+
+BACKLOG = 200_000
+"""How many rows may wait; beyond that, insert waits for the database."""
+
+PATIENCE = 5.0
+"""How long the thread waits for work before it ends, in seconds; the next insert starts another."""
+
+AT_ONCE = frozenset({"start", "stop", "descriptor"})
+"""The kinds of documents that are stored when insert returns."""
+
+
+class RecordingDatabase(Protocol):
+    """A database that a recorder reads and writes."""
+
+    uri: str
+
+    def reading(self) -> AbstractContextManager[Session]: ...
+
+    def writing(self, durable: bool) -> AbstractContextManager[Session]: ...
+
+    def reading_to_write(self) -> AbstractContextManager[Session]: ...
+
+    def tidy(self) -> None:
+        """Do the housekeeping that follows a write."""
+        ...
+
+    def rest(self) -> None:
+        """Let go of the connection that writes; called by the thread that used it."""
+        ...
+
+
+class Recorder:
+    """Takes documents from any thread, and writes them in a thread of its own.
+
+    Parameters
+    ----------
+    database
+        Where to.
+    """
+
+    def __init__(self, database: RecordingDatabase) -> None:
+        self._database = database
+        self._writer = Writer(database)
+        self._inbox = Inbox(self)
+        self._changed = threading.Condition()
+        self._entries: list[Entry] = []
+        self._rows = 0
+        self._due: float | None = None
+        self._taken = 0
+        self._stored = 0
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._folding: deque[Iterator[None]] = deque()
+        self._error: Exception | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._waiting: set[str] = set()
+        _open_recorders.add(self)
+
+    # Any thread
+
+    def insert(self, name: str, doc: Mapping[str, Any], on_conflict: str) -> None:
+        """Take one document; those that begin, describe or end a Run are stored on return."""
+        if self._closed:
+            raise StoreClosedError(f"The store {self._database.uri} is closed.")
+        error = self._error
+        if error is not None and name not in AT_ONCE:
+            self.flush()
+        self._inbox.insert(name, doc, on_conflict)
+        if name in AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Return when everything taken so far is stored.
+
+        Raises
+        ------
+        databroker.errors.RecordingError
+            The database refuses; what was taken is held, and tried again.
+        """
+        if not self._entries and self._stored == self._taken:
+            return
+        with self._changed:
+            target = self._taken
+            self._due = time.monotonic()
+            self._error = None
+            self._wake()
+            while self._stored < target:
+                if self._error is not None:
+                    error = self._error
+                    raise RecordingError(
+                        f"{target - self._stored} documents could not be stored in "
+                        f"{self._database.uri}: {error}. They are held and tried again."
+                    ) from error
+                self._changed.wait(1.0)
+                self._wake()
+
+    def close(self) -> None:
+        """Store what is held, fold what can be folded, and end the thread."""
+        if self._closed:
+            return
+        try:
+            self.flush()
+        finally:
+            with self._changed:
+                self._closed = True
+                self._changed.notify_all()
+                thread = self._thread
+            if thread is not None and thread.is_alive():
+                thread.join()
+            _open_recorders.discard(self)
+
+    # What the inbox asks for: see Ledger
+
+    def append(self, entry: Entry) -> None:
+        with self._changed:
+            while self._rows > BACKLOG and self._error is None:
+                self._wake()
+                self._changed.wait(1.0)
+            self._entries.append(entry)
+            self._taken += 1
+            self._rows += entry.count if isinstance(entry, Rows) else 1
+            if isinstance(entry, Aside) and entry.parent is not None:
+                self._waiting.add(entry.parent)
+            if self._due is None:
+                self._due = time.monotonic() + DELAY
+                self._wake()
+
+    def start_of(self, run: str) -> JSONDocument | None:
+        with self._settled() as session:
+            row = session.one("start", uid=text_key(run))
+        return None if row is None else unpack(row[0])
+
+    def run_of(self, kind: str, uid: str) -> str | None:
+        with self._settled() as session:
+            row = session.one("run_of", uid=text_key(uid), kind=kind)
+        return None if row is None else text_of(row[0])
+
+    def singles_of(self, run: str) -> Iterable[tuple[str, str, JSONDocument]]:
+        with self._settled() as session:
+            rows = session.all("singles", uid=text_key(run))
+        return [(text_of(kind), text_of(uid), unpack(body)) for kind, uid, body in rows]
+
+    def rows_of(self, run: str, kind: RowKind, parent: str) -> Iterable[JSONDocument]:
+        with self._settled() as session:
+            rows = StoredRows.of(session, run, kind, parent)
+            return [] if rows is None else documents_of(rows.table(0, rows.count(), None), kind, parent)
+
+    def claim(self, parent: str) -> list[tuple[str, JSONDocument]]:
+        with self._settled() if parent in self._waiting else self._database.reading() as session:
+            if not session.all("waiting", parent_uid=text_key(parent)):
+                return []
+        claimed: list[tuple[str, bytes]] = []
+        done = threading.Event()
+
+        def job() -> None:
+            try:
+                claimed.extend(self._writer.claim(parent))
+            finally:
+                done.set()
+
+        with self._changed:
+            self._jobs.append(job)
+            self._wake()
+        done.wait()
+        self._waiting.discard(parent)
+        return [(text_of(kind), unpack(body)) for kind, body in claimed]
+
+    def _settled(self) -> AbstractContextManager[Session]:
+        """Open a view of the database that holds everything taken so far."""
+        self.flush()
+        return self._database.reading()
+
+    # The thread
+
+    def _wake(self) -> None:
+        """Make sure that the thread is there and looks; called with the condition held."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(
+                target=self._work, name=f"databroker recorder of {self._database.uri}", daemon=True
+            )
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _work(self) -> None:
+        try:
+            while self._work_once():
+                pass
+        finally:
+            self._database.rest()
+
+    def _work_once(self) -> bool:
+        """Do what is due; tell whether the thread should go on."""
+        with self._changed:
+            if not self._jobs and not self._folding and not self._is_due():
+                self._changed.wait(self._pause())
+            entries = self._entries if self._is_due() else []
+            if entries:
+                self._entries, self._due = [], None
+            jobs = list(self._jobs)
+            self._jobs.clear()
+            if not entries and not jobs and not self._folding and not self._entries:
+                if self._closed or self._idle():
+                    self._thread = None
+                    return False
+        if entries:
+            self._store(entries)
+        for job in jobs:
+            job()
+        if not entries and not jobs and self._folding:
+            self._fold()
+        return True
+
+    def _is_due(self) -> bool:
+        return self._due is not None and (self._closed or self._due <= time.monotonic())
+
+    def _pause(self) -> float:
+        self._since = time.monotonic()
+        return PATIENCE if self._due is None else max(self._due - time.monotonic(), 0.0)
+
+    def _idle(self) -> bool:
+        return time.monotonic() - self._since >= PATIENCE
+
+    def _store(self, entries: list[Entry]) -> None:
+        try:
+            stored = self._writer.store(entries)
+        except Exception as error:  # noqa: BLE001 - nothing may end this thread and lose entries
+            with self._changed:
+                self._entries[:0] = entries
+                self._due = time.monotonic() + 1.0
+                self._error = error
+                self._changed.notify_all()
+            return
+        self._folding.extend(self._writer.fold(at, tail_only=True) for at in stored.grown)
+        self._folding.extend(self._writer.fold(at, tail_only=False) for at in stored.finished)
+        with self._changed:
+            self._stored += len(entries)
+            self._rows -= sum(entry.count if isinstance(entry, Rows) else 1 for entry in entries)
+            self._error = None
+            self._changed.notify_all()
+        self._database.tidy()
+
+    def _fold(self) -> None:
+        folding = self._folding[0]
+        try:
+            next(folding)
+        except StopIteration:
+            self._folding.popleft()
+            self._database.tidy()
+        except Exception:  # noqa: BLE001 - rows are readable unfolded; the next writer folds them
+            self._folding.popleft()
+
+
+_open_recorders: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Store what is held when the interpreter ends without close()."""
+    for recorder in list(_open_recorders):
+        recorder.close()
