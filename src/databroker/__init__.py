@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from databroker import core, errors, queries, utils, v1, v2
-    from databroker._drivers import open  # noqa: A004 - databroker.open is what it is called
+    from databroker._drivers import open
     from databroker.utils import catalog_search_path
 
 __version__ = _version("databroker")

@@ -12,22 +12,25 @@
     │   └── DataKeyNotFoundError        (KeyError)     the stream has no data key of this name
     ├── Query kin
     │   ├── InvalidQueryError           (ValueError)   not a Mapping, or malformed
-    │   └── UnsupportedQueryError       (NotImplementedError)   an operator that we do not have
+    │   │   ├── NonExistentTimeError                 a local time that the clocks skipped
+    │   │   └── AmbiguousTimeError                   a local time that came twice
+    │   ├── UnsupportedQueryError       (NotImplementedError)   an operator that we do not have
+    │   └── UnknownTimeZoneError        (KeyError)     no time zone has this name
     ├── Document kin
     │   ├── InvalidDocumentError        (ValueError)   not a document: no mapping, no uid
     │   ├── ConflictError               (ValueError)   same identity, other content
     │   └── NotMutable                  (TypeError)    a Document was asked to change
     ├── Store kin
-    │   ├── InvalidStoreError           (OSError)      this path or URI is no store, or cannot be opened
+    │   ├── InvalidStoreError           (OSError)      no store, or it cannot be opened
     │   ├── StoreVersionError           (OSError)      written by a newer version
     │   ├── ReadOnlyStoreError          (OSError)      an insert into a store opened for reading
     │   ├── StoreClosedError            (ValueError)   used after close()
-    │   ├── RecordingError              (OSError)      documents could not be stored; they are still held
+    │   ├── RecordingError              (OSError)      documents are not stored yet, but held
     │   └── CorruptDataError            (OSError)      a checksum or a structure does not hold
     ├── Handler kin
-    │   ├── DuplicateHandler            (KeyError)     a spec already has another handler
+    │   ├── DuplicateHandler            (KeyError, RuntimeError)   a spec has another handler
     │   └── ExternalDataError           (OSError)      external data cannot be opened
-    ├── NotPicklableError               (TypeError)    a handler or transform that cannot be imported by name
+    ├── NotPicklableError               (TypeError)    a handler has no importable name
     ├── InvalidSettingError             (ValueError)   an argument that makes no sense
     └── PartitionIndexError             (IndexError)   beyond the last partition
 
@@ -74,6 +77,18 @@ class InvalidQueryError(DatabrokerError, ValueError):
     """A query is not a Mapping, or is malformed."""
 
 
+class NonExistentTimeError(InvalidQueryError):
+    """A local time does not exist: the clocks skipped it."""
+
+
+class AmbiguousTimeError(InvalidQueryError):
+    """A local time came twice: the clocks were set back."""
+
+
+class UnknownTimeZoneError(DatabrokerError, KeyError):
+    """No time zone has this name."""
+
+
 class UnsupportedQueryError(DatabrokerError, NotImplementedError):
     """A query uses an operator that is not supported."""
 
@@ -114,7 +129,7 @@ class CorruptDataError(DatabrokerError, OSError):
     """Stored bytes do not match their checksum or their structure."""
 
 
-class DuplicateHandler(DatabrokerError, KeyError):
+class DuplicateHandler(DatabrokerError, KeyError, RuntimeError):
     """Another handler is registered for this spec."""
 
 
@@ -123,7 +138,7 @@ class ExternalDataError(DatabrokerError, OSError):
 
 
 class NotPicklableError(DatabrokerError, TypeError):
-    """An object holds a handler or transform that cannot be imported by name."""
+    """An object holds a handler has no importable name."""
 
 
 class InvalidSettingError(DatabrokerError, ValueError):

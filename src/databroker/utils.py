@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any, Final, final
 from zoneinfo import ZoneInfo
 
-from databroker.errors import DuplicateHandler, InvalidQueryError, InvalidSettingError
+from databroker.errors import (
+    AmbiguousTimeError,
+    DuplicateHandler,
+    InvalidQueryError,
+    NonExistentTimeError,
+    UnknownTimeZoneError,
+)
 
 __all__ = [
     "ALL",
@@ -250,7 +256,11 @@ def normalize_human_friendly_time(val: Any, tz: str | tzinfo | None = None) -> f
     Raises
     ------
     databroker.errors.InvalidQueryError
-        If it is no time, or one that clocks in this zone skip or show twice.
+        If it is no time.
+    databroker.errors.NonExistentTimeError, databroker.errors.AmbiguousTimeError
+        If clocks in this zone skip the time, or show it twice; both are InvalidQueryErrors.
+    databroker.errors.UnknownTimeZoneError
+        If there is no such time zone.
 
     Examples
     --------
@@ -307,7 +317,8 @@ def _timestamp(time: datetime, zone: tzinfo | None) -> float:
     except (OverflowError, OSError, ValueError):
         raise InvalidQueryError(f"{time} is too far away from 1970 to be a time.") from None
     what = "twice, when clocks are set back" if known else "never, when clocks are set forward"
-    raise InvalidQueryError(
+    error = AmbiguousTimeError if known else NonExistentTimeError
+    raise error(
         f"In the time zone {zone or local_time_zone()} the time {time} comes {what}: give seconds "
         "since 1970, or a time with its offset such as '2026-11-22T10:30:00+02:00'."
     )
@@ -335,8 +346,8 @@ def _named_zone(name: str) -> ZoneInfo:
         raise _no_zone(name) from None
 
 
-def _no_zone(tz: Any) -> InvalidSettingError:
-    return InvalidSettingError(
+def _no_zone(tz: Any) -> UnknownTimeZoneError:
+    return UnknownTimeZoneError(
         f"There is no time zone {tz!r}: give a name such as 'US/Eastern' or 'Europe/Berlin', or "
         "a tzinfo."
     )

@@ -27,7 +27,7 @@ class Broker:
 
     @property
     def v1(self) -> "Broker":
-        """This object."""
+        """The object itself."""
         return self
 
     @property

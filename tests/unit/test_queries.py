@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 import databroker.queries
-from databroker.errors import InvalidQueryError, InvalidSettingError
+from databroker.errors import InvalidQueryError, UnknownTimeZoneError
 from databroker.queries import Query, TextQuery, TimeRange
 
 NEW_YEAR_UTC = 1767225600.0
@@ -84,7 +84,7 @@ def test_a_range_that_ends_before_it_begins_is_refused():
 
 
 def test_an_unknown_time_zone_is_refused():
-    with pytest.raises(InvalidSettingError, match="'Nowhere'"):
+    with pytest.raises(UnknownTimeZoneError, match="'Nowhere'"):
         TimeRange(since="2026", timezone="Nowhere")
 
 

@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from databroker import errors, utils
-from databroker.errors import InvalidQueryError, InvalidSettingError
+from databroker.errors import InvalidQueryError, UnknownTimeZoneError
 from databroker.utils import ALL, LazyMap, normalize_human_friendly_time
 
 
@@ -87,7 +87,7 @@ def test_a_time_that_clocks_skip_or_show_twice_is_refused(time, what):
 
 @pytest.mark.parametrize("zone", ["Nowhere", "", "../etc", 5])
 def test_an_unknown_time_zone_is_refused(zone):
-    with pytest.raises(InvalidSettingError, match="time zone"):
+    with pytest.raises(UnknownTimeZoneError, match="time zone"):
         normalize_human_friendly_time("2026", zone)
 
 

@@ -10,7 +10,7 @@ from databroker.v2 import Broker
 STORE_OPTIONS = ("mode",)
 
 
-def open(uri: str | os.PathLike[str], **kwargs: Any) -> Broker:  # noqa: A001
+def open(uri: str | os.PathLike[str], **kwargs: Any) -> Broker:
     """Open a store of Runs as a catalog.
 
     Parameters

@@ -132,9 +132,7 @@ class Broker(Catalog):
                     raise
         match found:
             case []:
-                raise RunNotFoundError(
-                    f"No Run has a uid that begins with {text!r} in {self!r}."
-                )
+                raise RunNotFoundError(f"No Run has a uid that begins with {text!r} in {self!r}.")
             case [uid]:
                 return uid
             case _:
@@ -362,7 +360,7 @@ class Broker(Catalog):
 
     @property
     def v2(self) -> Self:
-        """This catalog."""
+        """The catalog itself."""
         return self
 
     def configure_new(self, *document: Any, **kwargs: Any) -> Any:
@@ -426,9 +424,7 @@ class Insert:
 
     catalog: Broker
 
-    def __call__(
-        self, name: str, doc: Mapping[str, Any], *, on_conflict: str = "keep"
-    ) -> None:
+    def __call__(self, name: str, doc: Mapping[str, Any], *, on_conflict: str = "keep") -> None:
         """Record one document.
 
         Parameters
@@ -468,4 +464,3 @@ def _reopened(cls: type[Broker], state: dict[str, Any]) -> Broker:
     broker._entries = broker._make_entries_container()
     broker._v1 = None
     return broker
-

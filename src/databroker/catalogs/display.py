@@ -44,7 +44,7 @@ def status_text(stop: Mapping[str, Any] | None) -> str:
 
 def _run_rows(catalog: "Broker") -> list[list[str]]:
     store = catalog._store
-    uids = store.uids(limit=NEWEST)
+    uids = store.uids(limit=NEWEST + 1)
     starts, stops = store.run_starts(uids), store.run_stops(uids)
     return [
         [
@@ -61,21 +61,27 @@ def _run_rows(catalog: "Broker") -> list[list[str]]:
 def catalog_text(catalog: "Broker") -> str:
     """Return a catalog with its newest Runs."""
     rows = _run_rows(catalog)
-    title = f"{catalog.name or 'Catalog'}: {_runs(len(catalog))} in {catalog._store.uri}"
-    if not rows:
-        return title
-    more = ["  …"] if len(rows) == NEWEST and len(catalog) > NEWEST else []
-    return "\n".join([title, *_table_text(COLUMNS, rows), *more])
+    title = _catalog_title(catalog, len(rows))
+    return "\n".join([title, *_table_text(COLUMNS, rows[:NEWEST])]) if rows else title
 
 
 def catalog_html(catalog: "Broker") -> str:
     """Return a catalog with its newest Runs, as HTML."""
-    title = f"{catalog.name or 'Catalog'}: {_runs(len(catalog))} in {catalog._store.uri}"
-    return f"<h4>{html.escape(title)}</h4>{_table_html(COLUMNS, _run_rows(catalog))}"
+    rows = _run_rows(catalog)
+    title = html.escape(_catalog_title(catalog, len(rows)))
+    return f"<h4>{title}</h4>{_table_html(COLUMNS, rows[:NEWEST])}"
 
 
-def _runs(count: int) -> str:
-    return "1 Run" if count == 1 else f"{count:,} Runs"
+def _catalog_title(catalog: "Broker", found: int) -> str:
+    """Say how many Runs there are, as far as that is known without counting them all."""
+    match found:
+        case 1:
+            count = "1 Run"
+        case _ if found <= NEWEST:
+            count = f"{found} Runs"
+        case _:
+            count = f"the {NEWEST} newest Runs"
+    return f"{catalog.name or 'Catalog'}: {count} in {catalog._store.uri}"
 
 
 # Runs
@@ -167,7 +173,8 @@ def _table_text(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[st
     lines = [titles, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        "  "
+        + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
 

@@ -75,7 +75,9 @@ class Entries(Mapping[str, Entry]):
         return len(self._catalog)
 
 
-def description(name: str | None, container: str, plugin: str | None, metadata: Any) -> dict[str, Any]:
+def description(
+    name: str | None, container: str, plugin: str | None, metadata: Any
+) -> dict[str, Any]:
     """Return what intake shows of an entry."""
     return {
         "name": name,

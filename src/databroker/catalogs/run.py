@@ -144,7 +144,9 @@ class BlueskyRun(Catalog):
         if self._finished is None:
             stop = self._store.run_stops([self._uid])[0]
             documents = {
-                "start": transformed("start", self._store.run_starts([self._uid])[0], self._transforms),
+                "start": transformed(
+                    "start", self._store.run_starts([self._uid])[0], self._transforms
+                ),
                 "stop": None if stop is None else transformed("stop", stop, self._transforms),
             }
             if stop is None:
@@ -224,9 +226,7 @@ class BlueskyRun(Catalog):
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and "_store" in self.__dict__ and name in self:
             return self[name]
-        raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r}"
-        )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
         names = (name for name in self if name.isidentifier() and not keyword.iskeyword(name))
@@ -349,7 +349,9 @@ class BlueskyRun(Catalog):
     ) -> "BlueskyRun":
         altered = type(self)._of(self._store, self._uid, Settings())
         altered._get_filler = get_filler or self._get_filler
-        altered._transforms = self._transforms if transforms is None else parse_transforms(transforms)
+        altered._transforms = (
+            self._transforms if transforms is None else parse_transforms(transforms)
+        )
         altered._own_metadata = dict(self._own_metadata if metadata is None else metadata)
         altered.name = name or self.name
         altered._broker = self._broker

@@ -105,9 +105,8 @@ class Settings:
 def _check_picklable(what: str, name: str, item: Any) -> None:
     try:
         pickle.dumps(item)
-    except Exception as error:  # noqa: BLE001 - objects raise what they like when pickled
+    except Exception as error:
         raise NotPicklableError(
             f"The {what} {f'for {name!r}, ' if name else ''}{item!r}, cannot be pickled: it cannot "
             "be imported by name. Define it at the top level of a module."
         ) from error
-

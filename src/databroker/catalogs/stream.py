@@ -100,7 +100,9 @@ get_resource, lookup_resource_for_datum, get_datum_pages : callable
         )
         selection = Selection(include, exclude, sub_dict, configuration_for)
         get_filler = partial(_filler_of, fillers)
-        self._set_up(store, start["uid"], stream_name, selection, get_filler, parse_transforms(transforms))
+        self._set_up(
+            store, start["uid"], stream_name, selection, get_filler, parse_transforms(transforms)
+        )
         self._entry = entry
 
     def _set_up(
@@ -221,7 +223,9 @@ get_resource, lookup_resource_for_datum, get_datum_pages : callable
                 if name not in known:
                     raise self._not_found(name, known)
             if not wanted:
-                return Frame(frame(self._store, self._uid, descriptors, selection, self._external).times)
+                return Frame(
+                    frame(self._store, self._uid, descriptors, selection, self._external).times
+                )
             selection = replace(selection, include=wanted, exclude=None)
         return frame(self._store, self._uid, descriptors, selection, self._external)
 

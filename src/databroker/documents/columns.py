@@ -195,7 +195,7 @@ class Table:
 
 
 def concatenated(tables: Sequence[Table]) -> Table:
-    """Return the rows of all tables, one table behind the other, with the union of their columns."""
+    """Return the rows of all tables, one behind the other, with the union of their columns."""
     if len(tables) == 1:
         return tables[0]
     keys = dict.fromkeys(key for table in tables for key in table.columns)
@@ -281,7 +281,7 @@ def _number_array(values: Sequence[Any], kinds: set[str]) -> np.ndarray:
         array = np.array(values)
     except OverflowError:
         return object_array(values)
-    if array.dtype == object or array.dtype.kind == "f" and "int" in kinds and not _exact(values):
+    if array.dtype == object or (array.dtype.kind == "f" and "int" in kinds and not _exact(values)):
         return object_array(values)
     return array
 
@@ -356,14 +356,12 @@ def _mask(masks: Sequence[np.ndarray | None], parts: Sequence[Part]) -> np.ndarr
     )
 
 
-def _spread(
-    values: np.ndarray, none: np.ndarray | None, absent: np.ndarray | None
-) -> np.ndarray:
+def _spread(values: np.ndarray, none: np.ndarray | None, absent: np.ndarray | None) -> np.ndarray:
     """Return the values at their rows, and what says "missing" in the others."""
-    missing = (none if absent is None else absent if none is None else none | absent)
+    missing = none if absent is None else absent if none is None else none | absent
     assert missing is not None  # noqa: S101 - for the type checker: one of the two is there
     dtype, fill = _filled(values, only_absent=none is None)
-    if dtype == object and values.ndim > 1:
+    if dtype.kind == "O" and values.ndim > 1:
         values = object_array(values)
     rows = np.full((len(missing), *values.shape[1:]), fill, dtype=dtype)
     rows[~missing] = values

@@ -29,9 +29,7 @@ class Document(dict[str, Any]):
     identity: ClassVar[str] = "uid"
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
-        message = (
-            f"A {type(self).__name__} cannot be changed; to_dict() gives a mutable copy."
-        )
+        message = f"A {type(self).__name__} cannot be changed; to_dict() gives a mutable copy."
         raise NotMutable(message)
 
     __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]

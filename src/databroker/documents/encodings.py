@@ -82,24 +82,24 @@ class Floats(Fixed):
     """Python floats."""
 
     __slots__ = ()
-    code = "f8"
-    dtype = "<f8"
+    code: ClassVar[str] = "f8"
+    dtype: ClassVar[str] = "<f8"
 
 
 class Integers(Fixed):
     """Python integers of at most 64 bits."""
 
     __slots__ = ()
-    code = "i8"
-    dtype = "<i8"
+    code: ClassVar[str] = "i8"
+    dtype: ClassVar[str] = "<i8"
 
 
 class Booleans(Fixed):
     """Python bools."""
 
     __slots__ = ()
-    code = "b1"
-    dtype = "?"
+    code: ClassVar[str] = "b1"
+    dtype: ClassVar[str] = "?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,7 +434,7 @@ class Scalars(Arrays):
     """Numpy scalars of one dtype."""
 
     __slots__ = ()
-    code = "scalar"
+    code: ClassVar[str] = "scalar"
 
     def to_pylist(self) -> list[Any]:
         return list(self.array)

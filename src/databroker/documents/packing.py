@@ -30,7 +30,7 @@ TIMEDELTA, DECIMAL, UNIQUE, NESTED = range(9, 13)
 LAYER = 200
 
 
-class _NotStorable(Exception):  # noqa: N818 - a signal between two functions of this module
+class _NotStorable(Exception):
     """A value has no exact representation."""
 
 
@@ -100,13 +100,13 @@ def _pack_layers(value: Any) -> bytes:
 
 
 def _packb(value: Any) -> bytes:
-    return msgpack.packb(
-        value,
+    packer = msgpack.Packer(
         default=_encode,
         strict_types=True,
         use_bin_type=True,
         unicode_errors="surrogatepass",
     )
+    return bytes(packer.pack(value))
 
 
 def _unpack(data: bytes | memoryview, **hooks: Any) -> Any:
@@ -154,15 +154,21 @@ def _encode(value: Any) -> Any:
         return msgpack.ExtType(TEXT, _packb(bytes(value)))
     if isinstance(value, np.generic):
         return msgpack.ExtType(SCALAR, _array_bytes(np.asarray(value)))
-    if isinstance(value, Mapping) and not isinstance(value, enum.Enum):
+    if _is_mapping(value):
         return dict(value)
     raise _NotStorable
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping) and not isinstance(value, enum.Enum)
 
 
 def _array_bytes(array: np.ndarray) -> bytes:
     """Return dtype, shape and content of an array."""
     if array.dtype.hasobject or array.dtype.kind == "T":
-        return _pack_layers(["T" if array.dtype.kind == "T" else "O", array.shape, array.ravel().tolist()])
+        return _pack_layers(
+            ["T" if array.dtype.kind == "T" else "O", array.shape, array.ravel().tolist()]
+        )
     descr = np.lib.format.dtype_to_descr(array.dtype)
     return _pack_layers([descr, array.shape, array.tobytes()])
 
@@ -298,7 +304,7 @@ def _coerced(value: Any, path: str, parents: list[int]) -> Any:
         raise InvalidDocumentError(f"The document contains itself, at {path or 'its top'!r}.")
     parents = [*parents, id(value)]
     kind = type(value)
-    if isinstance(value, Mapping) and not isinstance(value, enum.Enum):
+    if _is_mapping(value):
         return {
             _coerced_key(key, path): _coerced(item, f"{path}.{key}" if path else str(key), parents)
             for key, item in value.items()

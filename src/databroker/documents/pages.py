@@ -62,10 +62,14 @@ def table_of(rows: Sequence[Mapping[str, Any]], kind: RowKind) -> Table:
     >>> list(table.columns)
     [('', 'datum_id'), ('datum_kwargs', 'n')]
     """
-    return Table(len(rows), {key: Column.of(list(values)) for key, values in _transposed(rows, kind)})
+    return Table(
+        len(rows), {key: Column.of(list(values)) for key, values in _transposed(rows, kind)}
+    )
 
 
-def _transposed(rows: Sequence[Mapping[str, Any]], kind: RowKind) -> Iterator[tuple[Key, Sequence[Any]]]:
+def _transposed(
+    rows: Sequence[Mapping[str, Any]], kind: RowKind
+) -> Iterator[tuple[Key, Sequence[Any]]]:
     groups = {group: [row.get(group) for row in rows] for group in kind.groups}
     odd = {group for group, values in groups.items() if set(map(type, values)) != {dict}}
     for name, values in _columns_of(rows):
@@ -74,8 +78,8 @@ def _transposed(rows: Sequence[Mapping[str, Any]], kind: RowKind) -> Iterator[tu
     for group, values in groups.items():
         if group in odd:
             yield from _odd_group(rows, group)
-            values = [value if type(value) is dict else {} for value in values]
-        for name, column in _columns_of(values):
+        dicts = [value if type(value) is dict else {} for value in values]
+        for name, column in _columns_of(dicts):
             yield (group, name), column
 
 
@@ -130,19 +134,19 @@ def table_of_page(page: Mapping[str, Any], kind: RowKind) -> Table:
     for (group, name), column in columns.items():
         if len(column) != len(uids):
             raise InvalidDocumentError(
-                f"The {kind.name} page that begins with {uids[0] if len(uids) else 'nothing'!r} has "
-                f"{len(uids)} rows, but {len(column)} values of "
+                f"The {kind.name} page that begins with {[*uids[:1]]} has {len(uids)} rows, "
+                f"but {len(column)} values of "
                 f"{f'{group}.{name}' if group else name!r}."
             )
     lacks = {(LACKS, group): [True] * len(uids) for group in kind.groups if group not in page}
-    return Table(
-        len(uids), {key: Column.of(values) for key, values in (columns | lacks).items()}
-    )
+    return Table(len(uids), {key: Column.of(values) for key, values in (columns | lacks).items()})
 
 
 def _listed(column: Any) -> Sequence[Any]:
     if isinstance(column, np.ndarray):
-        return column.tolist() if column.ndim == 1 and column.dtype.kind in "biufUS" else list(column)
+        return (
+            column.tolist() if column.ndim == 1 and column.dtype.kind in "biufUS" else list(column)
+        )
     return column if isinstance(column, list | tuple) else list(column)
 
 

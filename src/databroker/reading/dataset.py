@@ -46,9 +46,7 @@ class Selection:
 
     def __post_init__(self) -> None:
         if self.group not in ("data", "timestamps"):
-            raise InvalidSettingError(
-                f"sub_dict is 'data' or 'timestamps', not {self.group!r}."
-            )
+            raise InvalidSettingError(f"sub_dict is 'data' or 'timestamps', not {self.group!r}.")
 
     def of(self, names: Sequence[str]) -> list[str]:
         """Return the names that are selected, in order."""
@@ -290,7 +288,7 @@ class _Dimensions:
     """Gives names to the dimensions of variables, one after the other."""
 
     count: int = 0
-    sizes: dict[str, int] = field(default_factory=lambda: {})
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def of(self, name: str, variable: Variable) -> tuple[str, ...]:
         shape = variable.values.shape[1:]

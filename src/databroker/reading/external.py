@@ -28,7 +28,7 @@ def _discovered(group: str, skip_failures: bool) -> Mapping[str, Any]:
     for point in entry_points(group=group):
         try:
             handler = point.load()
-        except Exception as error:  # noqa: BLE001 - one broken package must not hide the others
+        except Exception as error:
             if not skip_failures:
                 raise
             warnings.warn(
@@ -99,15 +99,15 @@ def coerce_dask(handler_class: Any, filler_state: Any) -> Any:
 
     class DelayedHandler(handler_class):
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            import dask
             import dask.array
+            from dask.delayed import delayed
 
             data_key = filler_state.descriptor["data_keys"][filler_state.key]
             shape, dtype = data_key.get("shape") or (), data_key.get("dtype_numpy") or float
             open_datum = super().__call__
             if not all(isinstance(size, int) and size >= 0 for size in shape):
                 return dask.array.from_array(np.asarray(open_datum(*args, **kwargs)))
-            task = dask.delayed(open_datum)(*args, **kwargs)
+            task = delayed(open_datum)(*args, **kwargs)
             return dask.array.from_delayed(task, shape=tuple(shape), dtype=np.dtype(dtype))
 
     return DelayedHandler
@@ -120,13 +120,13 @@ def filled(
     with get_filler(coerce=coerce) as filler:
         for name, doc in documents:
             plain = name in ("event", "event_page")
-            yield name, filler(name, doc)[1] if plain else _registered(filler, name, doc)
+            yield name, filler(name, dict(doc))[1] if plain else _registered(filler, name, doc)
 
 
 def _registered(filler: "Filler", name: str, doc: Mapping[str, Any]) -> Mapping[str, Any]:
     """Show the Filler a document that it may need later; the document stays as it is."""
     if name in ("start", "descriptor", "resource", "datum", "datum_page", "stop"):
-        filler(name, doc)
+        filler(name, dict(doc))
     return doc
 
 

@@ -198,7 +198,5 @@ def event_pages(table: Table, descriptor: str) -> Iterator[dict[str, Any]]:
     for name in table.names(""):
         page[name] = table.columns["", name].to_pylist()
     for group in EVENT.groups:
-        page[group] = {
-            name: table.columns[group, name].to_pylist() for name in table.names(group)
-        }
+        page[group] = {name: table.columns[group, name].to_pylist() for name in table.names(group)}
     yield page

@@ -1,0 +1,1 @@
+"""Stores: where Runs are kept."""

@@ -104,7 +104,7 @@ class CallableStore:
         uid: str,
         descriptor: str,
         keys: Iterable[Key] | None = None,
-        rows: slice = slice(None),  # noqa: B008
+        rows: slice = slice(None),
     ) -> Table:
         table = _table(self.get_event_pages(descriptor), EVENT)
         first = 1
@@ -140,4 +140,3 @@ class CallableStore:
 def _table(pages: Iterable[JSONDocument], kind: RowKind) -> Table:
     tables = [table_of_page(page, kind) for page in pages]
     return concatenated(tables) if tables else Table(0)
-

@@ -247,7 +247,7 @@ class Inbox:
         stream = stream_of(doc) if name == "descriptor" else None
         if name == "descriptor" and "name" not in doc:
             warnings.warn(
-                f"The Event Descriptor {uid} names no stream; it is taken for the stream 'primary'.",
+                f"The Event Descriptor {uid} names no stream; it is taken for 'primary'.",
                 MetadataWarning,
                 stacklevel=4,
             )
@@ -368,8 +368,8 @@ def _check(name: str, doc: Mapping[str, Any]) -> None:
     needed = "datum_id" if name == "datum" else "uid"
     if (name in PARENTS or name == "start") and not isinstance(doc.get(needed), str):
         raise InvalidDocumentError(
-            f"A {name} needs a text {needed!r}; this one has "
-            f"{'none' if needed not in doc else repr(doc[needed])}, and the keys {list(doc)!r:.200}."
+            f"A {name} needs a text {needed!r}; this one has {doc.get(needed)!r}, "
+            f"and the keys {list(doc)!r:.200}."
         )
 
 

@@ -224,7 +224,7 @@ class MemoryStore:
         uid: str,
         descriptor: str,
         keys: Iterable[Key] | None = None,
-        rows: slice = slice(None),  # noqa: B008
+        rows: slice = slice(None),
     ) -> Table:
         return selected(self._table(uid, EVENT, descriptor), keys, rows)
 
@@ -308,7 +308,9 @@ class MemoryStore:
 
     def claim(self, parent: str) -> list[tuple[str, JSONDocument]]:
         problems = self._shelf.problems
-        claimed = [(problem.name, problem.document) for problem, waits in problems if waits == parent]
+        claimed = [
+            (problem.name, problem.document) for problem, waits in problems if waits == parent
+        ]
         problems[:] = [(problem, waits) for problem, waits in problems if waits != parent]
         return claimed
 
@@ -325,4 +327,3 @@ class _Opened:
 
     def __exit__(self, *exc: object) -> None:
         self._shelf.lock.release()
-

@@ -91,7 +91,7 @@ class RunStore(Protocol):
         ...
 
     def run_stops(self, uids: Sequence[str]) -> list[JSONDocument | None]:
-        """Return the last Run Stop of each Run, in the order of `uids`; None where none came yet."""
+        """Return the last Run Stop of each Run, in the order of `uids`; None where none came."""
         ...
 
     def version(self, uid: str) -> int:
@@ -115,7 +115,7 @@ class RunStore(Protocol):
         uid: str,
         descriptor: str,
         keys: Iterable[tuple[str, str]] | None = None,
-        rows: slice = slice(None),  # noqa: B008 - a slice is immutable
+        rows: slice = slice(None),
     ) -> Table:
         """Return columns of one descriptor's Events, in order of arrival.
 
@@ -198,7 +198,7 @@ class Follows(Protocol):
     """A store that tells what came after an ordinal."""
 
     def documents_after(self, uid: str, ordinal: int) -> Iterator[tuple[int, str, JSONDocument]]:
-        """Yield ``(ordinal, name, document)`` of what arrived after `ordinal`, as single documents."""
+        """Yield ``(ordinal, name, document)`` of what arrived after `ordinal`, one by one."""
         ...
 
 

@@ -166,7 +166,11 @@ class Recorder:
     def rows_of(self, run: str, kind: RowKind, parent: str) -> Iterable[JSONDocument]:
         with self._settled() as session:
             rows = StoredRows.of(session, run, kind, parent)
-            return [] if rows is None else documents_of(rows.table(0, rows.count(), None), kind, parent)
+            return (
+                []
+                if rows is None
+                else documents_of(rows.table(0, rows.count(), None), kind, parent)
+            )
 
     def claim(self, parent: str) -> list[tuple[str, JSONDocument]]:
         with self._settled() if parent in self._waiting else self._database.reading() as session:
@@ -221,10 +225,10 @@ class Recorder:
                 self._entries, self._due = [], None
             jobs = list(self._jobs)
             self._jobs.clear()
-            if not entries and not jobs and not self._folding and not self._entries:
-                if self._closed or self._idle():
-                    self._thread = None
-                    return False
+            nothing = not (entries or jobs or self._folding or self._entries)
+            if nothing and (self._closed or self._idle()):
+                self._thread = None
+                return False
         if entries:
             self._store(entries)
         for job in jobs:

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from databroker.errors import InvalidSettingError, InvalidStoreError
 from databroker.stores.protocol import RunStore
 
+
 def open_store(uri: str | os.PathLike[str], **options: Any) -> RunStore:
     """Open the store that a URI or a path stands for.
 

@@ -62,9 +62,7 @@ def selected(table: Table, keys: Iterable[Key] | None, rows: slice) -> Table:
     wanted = table.columns if keys is None else [key for key in keys if key in table.columns]
     start, stop, _ = rows.indices(table.count)
     stop = max(start, stop)
-    return Table(
-        stop - start, {key: rows_of(table.columns[key], start, stop) for key in wanted}
-    )
+    return Table(stop - start, {key: rows_of(table.columns[key], start, stop) for key in wanted})
 
 
 def rows_of(column: Column, start: int, stop: int) -> Column:
@@ -79,4 +77,3 @@ def rows_of(column: Column, start: int, stop: int) -> Column:
             parts.append(part.rows(first, last))
         offset += part.count
     return Column(tuple(parts) or (Part.of([]),))
-

@@ -35,7 +35,16 @@ run = sa.Table(
     sa.Column("deleted", sa.Float, comment="when the Run was marked as deleted"),
     sa.Index("run_place", "place", "id", "deleted"),
     sa.Index("run_scan_id", "scan_id", "place", "id"),
+    sa.Index("run_time", "time"),
     sa.Index("run_changed", "changed"),
+)
+
+# Searches ask for the Runs whose index lacks values beside those that match; they are few.
+sa.Index(
+    "run_unindexed",
+    run.c.indexed,
+    sqlite_where=run.c.indexed == 0,
+    postgresql_where=run.c.indexed == 0,
 )
 
 document = sa.Table(
@@ -164,4 +173,8 @@ def text_of(key: str) -> str:
 
 
 def _has_surrogates(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else False
+    return (
+        any("\ud800" <= character <= "\udfff" for character in text)
+        if not text.isascii()
+        else False
+    )

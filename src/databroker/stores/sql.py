@@ -23,9 +23,9 @@ from databroker.search.sql import Condition, SearchTables, condition
 from databroker.stores.protocol import JSONDocument, Order, Problem
 from databroker.stores.recorder import Recorder
 from databroker.stores.rows import selected
-from databroker.stores.stored_rows import StoredRows
 from databroker.stores.schema import path, run, text_key, text_of, value
 from databroker.stores.statements import Session, behind, ordered, upper_bound, visible
+from databroker.stores.stored_rows import StoredRows
 
 TABLES = SearchTables(run=run, path=path, value=value)
 
@@ -126,9 +126,7 @@ class SQLStore:
                 return _first(session.one("count_runs"))
             clause = self._condition.clause
             if not self._condition.exact:
-                return len(
-                    self._confirmed(session, visible(), self._condition, Order.NEWEST_FIRST)
-                )
+                return len(self._confirmed(session, visible(), self._condition, Order.NEWEST_FIRST))
             counted = visible(sa.func.count()).where(clause, run.c.indexed == 1)
             unindexed = visible().where(run.c.indexed == 0)
             return session.select(counted)[0][0] + len(
@@ -170,7 +168,7 @@ class SQLStore:
     def _confirmed(
         self,
         session: Session,
-        select: sa.Select[Any],
+        select: sa.Select,
         condition: Condition,
         order: Order,
         place: tuple[float, int] | None = None,
@@ -185,7 +183,7 @@ class SQLStore:
             rows = session.select(select if place is None else behind(select, order, *place))
             for key, indexed, *here in rows:
                 uid = text_of(key)
-                if condition.exact and indexed or self._matches(session, uid):
+                if (condition.exact and indexed) or self._matches(session, uid):
                     found.append(uid)
                     if len(found) == limit:
                         return found
@@ -268,7 +266,7 @@ class SQLStore:
         uid: str,
         descriptor: str,
         keys: Iterable[Key] | None = None,
-        rows: slice = slice(None),  # noqa: B008
+        rows: slice = slice(None),
     ) -> Table:
         return self._table(uid, EVENT, descriptor, keys, rows)
 
@@ -302,7 +300,7 @@ class SQLStore:
         kind: RowKind,
         parent: str,
         keys: Iterable[Key] | None = None,
-        rows: slice = slice(None),  # noqa: B008
+        rows: slice = slice(None),
     ) -> Table:
         with self._of_run(uid) as session:
             stored = StoredRows.of(session, uid, kind, parent)

@@ -12,7 +12,6 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -32,9 +31,11 @@ from databroker.stores.sql import SQLStore
 from databroker.stores.statements import Session, create_statements, statements_for
 
 try:
-    import pysqlite3.dbapi2 as sqlite  # type: ignore[import-not-found]
+    import pysqlite3.dbapi2 as _sqlite
 except ImportError:
-    import sqlite3 as sqlite
+    import sqlite3 as _sqlite
+
+sqlite: Any = _sqlite
 
 APPLICATION_ID = int.from_bytes(b"DBKR", "big")
 """What marks a SQLite file as ours (offset 68 of the file)."""
@@ -426,8 +427,3 @@ def _copied(path: Path, log: Path) -> Path:
 def _fingerprint(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def library() -> tuple[ModuleType, str]:
-    """Return the SQLite module in use, and the version of its library."""
-    return sqlite, sqlite.sqlite_version

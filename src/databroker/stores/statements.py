@@ -14,7 +14,18 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from databroker.stores.protocol import Order
-from databroker.stores.schema import aside, chunk, document, meta, metadata, page, path, run, tail, value
+from databroker.stores.schema import (
+    aside,
+    chunk,
+    document,
+    meta,
+    metadata,
+    page,
+    path,
+    run,
+    tail,
+    value,
+)
 
 ROW_PARENTS = ("descriptor", "resource", "stream_resource")
 
@@ -32,8 +43,9 @@ class Statement:
         """Compile a clause; `bound`: all its parameters have values, lists among them."""
         options = {"render_postcompile": True} if bound else {}
         compiled = clause.compile(dialect=dialect, compile_kwargs=options)
-        fixed = {name: item for name, item in compiled.params.items() if item is not None}
-        names = compiled.positiontup or compiled.params  # type: ignore[attr-defined]
+        parameters: Mapping[str, Any] = compiled.params or {}
+        fixed = {name: item for name, item in parameters.items() if item is not None}
+        names = getattr(compiled, "positiontup", None) or parameters
         return cls(str(compiled), tuple(names), fixed)
 
     def parameters(self, values: Mapping[str, Any]) -> list[Any]:
@@ -54,19 +66,19 @@ def create_statements(dialect: Dialect) -> list[str]:
     return [str(clause.compile(dialect=dialect)) for clause in (*creations, *indexes)]
 
 
-def visible(*columns: Any) -> sa.Select[Any]:
+def visible(*columns: Any) -> sa.Select:
     """Select from Runs that are not marked as deleted."""
     return sa.select(*columns).where(run.c.deleted.is_(None))
 
 
-def ordered(select: sa.Select[Any], order: Order) -> sa.Select[Any]:
+def ordered(select: sa.Select, order: Order) -> sa.Select:
     """Put Runs in order."""
     if order is Order.NEWEST_FIRST:
         return select.order_by(run.c.place.desc(), run.c.id.desc())
     return select.order_by(run.c.place, run.c.id)
 
 
-def behind(select: sa.Select[Any], order: Order, place: Any, number: Any) -> sa.Select[Any]:
+def behind(select: sa.Select, order: Order, place: Any, number: Any) -> sa.Select:
     """Leave out the Runs up to this place."""
     here = sa.tuple_(run.c.place, run.c.id)
     there = sa.tuple_(place, number)
@@ -78,7 +90,7 @@ def upper_bound(prefix: str) -> str:
     return prefix + "\U0010ffff"
 
 
-def _of_run(*columns: Any, kind: str | None = None) -> sa.Select[Any]:
+def _of_run(*columns: Any, kind: str | None = None) -> sa.Select:
     """Select from the documents of the Run `uid`, in order of arrival."""
     select = (
         sa.select(*columns)
@@ -89,7 +101,7 @@ def _of_run(*columns: Any, kind: str | None = None) -> sa.Select[Any]:
     return select if kind is None else select.where(document.c.kind == kind)
 
 
-def _rows(table: sa.Table, *columns: Any) -> sa.Select[Any]:
+def _rows(table: sa.Table, *columns: Any) -> sa.Select:
     """Select stretches of rows of one parent that lie between `start` and `stop`, in order."""
     return (
         sa.select(*columns)
@@ -103,7 +115,7 @@ def _rows(table: sa.Table, *columns: Any) -> sa.Select[Any]:
     )
 
 
-def _last(table: sa.Table) -> sa.Select[Any]:
+def _last(table: sa.Table) -> sa.Select:
     """Select the end of the last stretch of rows of one parent."""
     return (
         sa.select(table.c.first + table.c.count)
@@ -245,6 +257,14 @@ _STATEMENTS: dict[str, sa.ClauseElement] = {
     "path_id": sa.select(path.c.id).where(path.c.path == sa.bindparam("path")),
     "insert_path": _insert(path, "id"),
     "insert_value": _insert(value),
+    "delete_value": sa.delete(value).where(
+        *(column == sa.bindparam(column.name) for column in value.primary_key)
+    ),
+    "stop_of": sa.select(document.c.body)
+    .select_from(
+        run.join(document, sa.and_(document.c.run == run.c.id, document.c.ordinal == run.c.stop))
+    )
+    .where(run.c.id == sa.bindparam("run")),
     # The store
     "count_events": sa.select(_event_count(page) + _event_count(tail)),
     "count_asides": sa.select(sa.func.count()).select_from(aside),

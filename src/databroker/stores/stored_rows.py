@@ -1,15 +1,18 @@
 """The rows of one parent, as they lie in a relational database."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from databroker.documents.columns import Column, Key, Part, Table, concatenated
 from databroker.documents.packing import unpack
 from databroker.documents.pages import RowKind, StoredColumn, stored_columns, table_of, unsealed
 from databroker.errors import CorruptDataError
-from databroker.stores.protocol import JSONDocument
 from databroker.stores.rows import selected, with_ordinals
 from databroker.stores.schema import text_key
 from databroker.stores.statements import Session
+
+if TYPE_CHECKING:
+    from databroker.stores.protocol import JSONDocument
 
 
 class StoredRows:
@@ -24,7 +27,7 @@ class StoredRows:
     def of(cls, session: Session, uid: str, kind: RowKind, parent: str) -> "StoredRows | None":
         """Return the rows of a parent, None if the Run has no such parent."""
         place = session.one("parent", uid=text_key(uid), parent=text_key(parent), kind=kind.parent)
-        return None if place is None else cls(session, *place, kind)
+        return None if place is None else cls(session, place[0], place[1], kind)
 
     def count(self) -> int:
         ends = (self._session.one(name, **self._place) for name in ("page_end", "tail_end"))

@@ -4,22 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-
-def time_of_start(start: Mapping[str, Any]) -> float | None:
-    """Return the time of a Run Start, None where that is no number."""
-    value = start.get("time")
-    if isinstance(value, bool | str | bytes):
-        return None
-    try:
-        time = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return None if math.isnan(time) else time
+from databroker.search.index import run_time
 
 
 def place_of_start(start: Mapping[str, Any]) -> float:
     """Return what orders Runs: the time, and -infinity where that is no number."""
-    time = time_of_start(start)
+    time = run_time(start)
     return -math.inf if time is None else time
 
 

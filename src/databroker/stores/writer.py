@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from databroker.documents.columns import Table
-from databroker.documents.packing import pack
+from databroker.documents.packing import pack, unpack
 from databroker.documents.pages import RowKind, dump, sealed
 from databroker.search.index import entries as index_entries
+from databroker.search.index import run_time
 from databroker.stores.inbox import Aside, Entry, NewRun, Rows, Single
 from databroker.stores.protocol import JSONDocument
 from databroker.stores.rows import RowBuffer, rows_of
 from databroker.stores.schema import text_key
-from databroker.stores.stored_rows import StoredRows
 from databroker.stores.statements import Session
-from databroker.stores.times import place_of_start, scan_id_of_start, time_of_start
+from databroker.stores.stored_rows import StoredRows
+from databroker.stores.times import place_of_start, scan_id_of_start
 
 WINDOW = 512
 """From how many rows on a flush writes a page at once."""
@@ -90,7 +91,7 @@ class Writer:
     def store(self, entries: Sequence[Entry]) -> Stored:
         """Write entries in one transaction."""
         durable = any(
-            isinstance(entry, NewRun) or isinstance(entry, Single) and entry.kind == "stop"
+            isinstance(entry, NewRun) or (isinstance(entry, Single) and entry.kind == "stop")
             for entry in entries
         )
         by_run: dict[str, list[NewRun | Single | Rows]] = {}
@@ -128,9 +129,7 @@ class Writer:
             match entry:
                 case Single(kind="stop"):
                     stopped = True
-                    self._store_single(session, number, ordinal, entry)
-                    session.run("update_stop", run=number, new_stop=ordinal)
-                    self._index(session, number, place, {}, entry.document)
+                    self._store_stop(session, number, ordinal, place, entry)
                     ordinal += 1
                 case Single():
                     self._store_single(session, number, ordinal, entry)
@@ -153,7 +152,7 @@ class Writer:
         number = session.insert(
             "insert_run",
             uid=text_key(entry.run),
-            time=time_of_start(entry.start),
+            time=run_time(entry.start),
             place=place,
             scan_id=scan_id_of_start(entry.start),
             start=pack(entry.start),
@@ -175,6 +174,18 @@ class Writer:
             body=pack(entry.document),
         )
 
+    def _store_stop(
+        self, session: Session, run: int, ordinal: int, place: float, entry: Single
+    ) -> None:
+        """Write a Run Stop, which takes the place of an earlier one in searches."""
+        earlier = session.one("stop_of", run=run)
+        if earlier is not None:
+            index = index_entries({}, unpack(earlier[0]))
+            session.many("delete_value", self._values(session, run, place, index.rows))
+        self._store_single(session, run, ordinal, entry)
+        session.run("update_stop", run=run, new_stop=ordinal)
+        self._index(session, run, place, {}, entry.document)
+
     def _index(
         self,
         session: Session,
@@ -185,15 +196,17 @@ class Writer:
     ) -> None:
         """Write what search finds a Run by."""
         index = index_entries(start, stop)
-        session.many(
-            "insert_value",
-            [
-                {"path": self._path(session, path), "value": value, "time": place, "run": run}
-                for path, value in index.rows
-            ],
-        )
+        session.many("insert_value", self._values(session, run, place, index.rows))
         if not index.complete:
             session.run("update_indexed", run=run)
+
+    def _values(
+        self, session: Session, run: int, place: float, rows: Iterable[tuple[str, bytes]]
+    ) -> list[dict[str, Any]]:
+        return [
+            {"path": self._path(session, path), "value": value, "time": place, "run": run}
+            for path, value in rows
+        ]
 
     def _path(self, session: Session, path: str) -> int:
         number = self._paths.get(path)
@@ -219,7 +232,7 @@ class Writer:
         place = self._place_of(session, run, number, buffer.kind, parent)
         rows = StoredRows(session, place.run, place.parent, place.kind)
         first, has_tail = rows.count(), rows.has_tail()
-        if buffer.count >= WINDOW or stopped and not has_tail:
+        if buffer.count >= WINDOW or (stopped and not has_tail):
             _store_pages(session, place, first, buffer.table())
         else:
             ordinals, documents = buffer.documents()
@@ -244,7 +257,7 @@ class Writer:
                 "parent", uid=text_key(run), parent=text_key(parent), kind=kind.parent
             )
             assert row is not None  # noqa: S101 - an inbox passes on rows of known parents only
-            place = self._places[key] = Place(*row, kind)
+            place = self._places[key] = Place(row[0], row[1], kind)
         return place
 
     # Folding: small stretches of rows become pages
@@ -309,7 +322,7 @@ def folds(stretches: Sequence[Stretch]) -> list[Group]:
         if sum(member.count for member in groups[-1]) + stretch.count > PAGE_ROWS:
             groups.append([])
         groups[-1].append(stretch)
-    return [group for group in groups if len(group) > 1 or group and group[0].table == "tail"]
+    return [group for group in groups if len(group) > 1 or (group and group[0].table == "tail")]
 
 
 def _stretches_of(session: Session, place: Place, tables: Iterable[str]) -> list[Stretch]:
