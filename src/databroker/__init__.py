@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from databroker import core, errors, queries, utils, v1, v2
-    from databroker._drivers import open
+    from databroker._drivers import open  # noqa: F401 - not in __all__, see there
     from databroker.utils import catalog_search_path
 
 __version__ = _version("databroker")

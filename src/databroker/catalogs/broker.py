@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from intake.catalog import Catalog
-
 from databroker.catalogs import display
 from databroker.catalogs.entry import Entries, Entry
+from databroker.catalogs.intake import Catalog
 from databroker.catalogs.run import BlueskyRun
 from databroker.catalogs.settings import Settings
 from databroker.errors import (

@@ -171,13 +171,13 @@ def to_datum_pages(
     return PartitionedPages(get_datum_cursor, page_size, _datum_page)
 
 
-def _event_page(*events: Mapping[str, Any]) -> Mapping[str, Any]:
+def _event_page(*events: Any) -> Mapping[str, Any]:
     import event_model
 
     return event_model.pack_event_page(*events)
 
 
-def _datum_page(*datums: Mapping[str, Any]) -> Mapping[str, Any]:
+def _datum_page(*datums: Any) -> Mapping[str, Any]:
     import event_model
 
     return event_model.pack_datum_page(*datums)

@@ -5,10 +5,9 @@ import keyword
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from intake.catalog import Catalog
-
 from databroker.catalogs import display
 from databroker.catalogs.entry import Entries, StreamEntry, description
+from databroker.catalogs.intake import Catalog
 from databroker.catalogs.settings import Settings
 from databroker.catalogs.stream import BlueskyEventStream
 from databroker.documents.document import Start, Stop
@@ -273,7 +272,7 @@ class BlueskyRun(Catalog):
         _warn_of_old_name("read_canonical()", "documents(fill='yes')")
         return self.documents(fill="yes")
 
-    def get_file_list(self, resource: Mapping[str, Any]) -> list[str]:
+    def get_file_list(self, resource: Any) -> list[str]:
         """Return the files of a Resource, as its handler tells them."""
         filler = self._get_filler(coerce=None)
         with filler:

@@ -82,7 +82,7 @@ class Settings:
 
     def get_filler(self, coerce: str | None = None) -> Any:
         """Return a Filler with these handlers and this root map."""
-        filler_class = self.filler_class or filler_of_event_model()
+        filler_class: Any = self.filler_class or filler_of_event_model()
         return filler_class(
             handler_registry=dict(self._own_handlers()),
             root_map=self.root_map,

@@ -5,10 +5,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from intake.source.base import DataSource
-
 from databroker.catalogs import display
 from databroker.catalogs.entry import description
+from databroker.catalogs.intake import DataSource
 from databroker.documents.columns import Column
 from databroker.documents.document import Descriptor, stream_of
 from databroker.errors import DataKeyNotFoundError, InvalidSettingError

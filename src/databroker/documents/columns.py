@@ -362,7 +362,7 @@ def _spread(values: np.ndarray, none: np.ndarray | None, absent: np.ndarray | No
     assert missing is not None  # noqa: S101 - for the type checker: one of the two is there
     dtype, fill = _filled(values, only_absent=none is None)
     if dtype.kind == "O" and values.ndim > 1:
-        values = object_array(values)
+        values = object_array(list(values))
     rows = np.full((len(missing), *values.shape[1:]), fill, dtype=dtype)
     rows[~missing] = values
     return rows

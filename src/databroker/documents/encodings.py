@@ -128,7 +128,8 @@ class Progression:
 
     @classmethod
     def load(cls, count: int, meta: Any, data: Bytes) -> Self:
-        return cls(*meta, count)
+        first, step = meta
+        return cls(first, step, count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from databroker.documents.document import KINDS, Document
+from databroker.documents.document import KINDS
 from databroker.errors import InvalidSettingError
 
 TRANSFORMED = ("start", "stop", "resource", "descriptor")
@@ -76,6 +76,6 @@ def imported(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def transformed(kind: str, doc: Mapping[str, Any], transforms: Transforms) -> Document:
+def transformed(kind: str, doc: Mapping[str, Any], transforms: Transforms) -> Any:
     """Return the document of its kind, as the transforms make it."""
     return KINDS[kind](transforms[kind](doc))

@@ -1,0 +1,9 @@
+"""The door to intake: its base classes, which have no types that a checker could hold us to."""
+
+from typing import Any
+
+from intake.catalog import Catalog as _Catalog
+from intake.source.base import DataSource as _DataSource
+
+Catalog: Any = _Catalog
+DataSource: Any = _DataSource
