@@ -66,8 +66,8 @@ class Broker(Catalog):
     >>> for name, doc in simple_run(scan_id=7):
     ...     catalog.insert(name, doc)
     >>> catalog[7].start["plan_name"]
-    'count'
-    >>> len(catalog.search({"plan_name": "scan"}))
+    'scan'
+    >>> len(catalog.search({"plan_name": "count"}))
     0
     """
 

@@ -28,7 +28,7 @@ class SingleRunCache:
     >>> for name, doc in simple_run():
     ...     cache.callback(name, doc)
     >>> cache.retrieve().start["plan_name"]
-    'count'
+    'scan'
     """
 
     def __init__(

@@ -1,5 +1,6 @@
 """A Run: its metadata, its streams, its documents."""
 
+import contextlib
 import functools
 import keyword
 from collections.abc import Callable, Iterator, Mapping
@@ -212,10 +213,11 @@ class BlueskyRun(Catalog):
 
     def __getitem__(self, key: Any) -> Any:
         name, *inner = key if isinstance(key, tuple) else (key,)
-        if name not in self:
-            names = ", ".join(self) or "none"
+        names = self._store.stream_names(self._uid)
+        if name not in names:
             raise StreamNotFoundError(
-                f"The Run {self._uid} has no stream {name!r}; its streams are: {names}."
+                f"The Run {self._uid} has no stream {name!r}; "
+                f"its streams are: {', '.join(names) or 'none'}."
             )
         stream = BlueskyEventStream._of(self, name)
         for step in inner:
@@ -223,8 +225,9 @@ class BlueskyRun(Catalog):
         return stream
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and "_store" in self.__dict__ and name in self:
-            return self[name]
+        if not name.startswith("_") and "_store" in self.__dict__:
+            with contextlib.suppress(StreamNotFoundError):
+                return self[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:

@@ -550,7 +550,7 @@ def encoded(values: Sequence[Any]) -> Encoding:
     --------
     >>> encoded([1, 2, 3])
     Progression(first=1, step=1, count=3)
-    >>> encoded(["open", "closed", "open"]).labels
+    >>> encoded(["open", "closed", "open", "open"]).labels
     ('open', 'closed')
     """
     types = frozenset(map(type, values))

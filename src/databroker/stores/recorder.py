@@ -1,6 +1,7 @@
 """The thread that writes: it gathers what comes in and stores it within 50 ms."""
 
 import atexit
+import os
 import threading
 import time
 import weakref
@@ -63,7 +64,13 @@ class Recorder:
 
     def __init__(self, database: RecordingDatabase) -> None:
         self._database = database
-        self._writer = Writer(database)
+        self._closed = False
+        self._begin()
+        _open_recorders.add(self)
+
+    def _begin(self) -> None:
+        """Begin with nothing taken, and no thread."""
+        self._writer = Writer(self._database)
         self._inbox = Inbox(self)
         self._changed = threading.Condition()
         self._entries: list[Entry] = []
@@ -75,9 +82,12 @@ class Recorder:
         self._folding: deque[Iterator[None]] = deque()
         self._error: Exception | None = None
         self._thread: threading.Thread | None = None
-        self._closed = False
         self._waiting: set[str] = set()
-        _open_recorders.add(self)
+        self._since = time.monotonic()
+
+    def after_fork(self) -> None:
+        """Begin anew: what the parent has taken is the parent's to store."""
+        self._begin()
 
     # Any thread
 
@@ -278,6 +288,15 @@ class Recorder:
 
 
 _open_recorders: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for recorder in list(_open_recorders):
+        recorder.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @atexit.register

@@ -196,9 +196,13 @@ class SQLStore:
         documents = RunDocuments(
             unpack(_first(session.one("start", uid=text_key(uid)))) if "start" in wanted else {},
             _unpacked(_first(session.one("stop", uid=text_key(uid)))) if "stop" in wanted else None,
-            _of_kind(session, uid, "descriptor") if "descriptors" in wanted else [],
+            self._descriptors_in(session, uid) if "descriptors" in wanted else [],
         )
         return matches(self._node, documents)
+
+    def _descriptors_in(self, session: Session, uid: str) -> list[JSONDocument]:
+        rows = session.all("of_kind", uid=text_key(uid), kind="descriptor")
+        return [unpack(body) for (body,) in rows]
 
     # The documents of a Run
 
@@ -221,33 +225,35 @@ class SQLStore:
             return self._found(session.one("version", uid=text_key(uid)), uid)[0]
 
     def stream_names(self, uid: str) -> list[str]:
-        with self._of_run(uid) as session:
-            rows = session.all("streams", uid=text_key(uid))
+        rows = self._documents(uid, "streams")
         return list(dict.fromkeys(text_of(stream) for (stream,) in rows))
 
     def descriptors(self, uid: str) -> list[JSONDocument]:
-        with self._of_run(uid) as session:
-            return _of_kind(session, uid, "descriptor")
+        return self._singles(uid, "descriptor")
 
     def resources(self, uid: str) -> list[JSONDocument]:
-        with self._of_run(uid) as session:
-            return _of_kind(session, uid, "resource")
+        return self._singles(uid, "resource")
 
     def stream_resources(self, uid: str) -> list[JSONDocument]:
-        with self._of_run(uid) as session:
-            return _of_kind(session, uid, "stream_resource")
+        return self._singles(uid, "stream_resource")
 
     def other_documents(self, uid: str) -> list[tuple[int, str, JSONDocument]]:
-        with self._of_run(uid) as session:
-            rows = session.all("of_other_kinds", uid=text_key(uid))
+        rows = self._documents(uid, "of_other_kinds")
         return [(ordinal, text_of(kind), unpack(body)) for ordinal, kind, body in rows]
 
-    @contextmanager
-    def _of_run(self, uid: str) -> Iterator[Session]:
-        """Open a view, and make sure that it holds the Run."""
+    def _singles(self, uid: str, kind: str) -> list[JSONDocument]:
+        return [unpack(body) for (body,) in self._documents(uid, "of_kind", kind=kind)]
+
+    def _documents(self, uid: str, name: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Return what a statement finds in a Run, and make sure that there is such a Run."""
         with self._reading() as session:
-            self._found(session.one("version", uid=text_key(uid)), uid)
-            yield session
+            rows = session.all(name, uid=text_key(uid), **values)
+            if not rows:
+                self._check_run(session, uid)
+        return rows
+
+    def _check_run(self, session: Session, uid: str) -> None:
+        self._found(session.one("version", uid=text_key(uid)), uid)
 
     def _found(self, row: Found | None, uid: str) -> Found:
         if row is None:
@@ -257,9 +263,12 @@ class SQLStore:
     # Rows
 
     def event_count(self, uid: str, descriptor: str) -> int:
-        with self._of_run(uid) as session:
+        with self._reading() as session:
             rows = StoredRows.of(session, uid, EVENT, descriptor)
-            return 0 if rows is None else rows.count()
+            if rows is None:
+                self._check_run(session, uid)
+                return 0
+            return rows.count()
 
     def columns(
         self,
@@ -290,8 +299,7 @@ class SQLStore:
 
     def _parents(self, uid: str, kind: str, likely: str = "") -> list[str]:
         """Return the uids of the documents of a kind, the likely one first."""
-        with self._of_run(uid) as session:
-            uids = [text_of(key) for (key,) in session.all("parents", uid=text_key(uid), kind=kind)]
+        uids = [text_of(key) for (key,) in self._documents(uid, "parents", kind=kind)]
         return sorted(uids, key=lambda parent: parent != likely)
 
     def _table(
@@ -302,12 +310,13 @@ class SQLStore:
         keys: Iterable[Key] | None = None,
         rows: slice = slice(None),
     ) -> Table:
-        with self._of_run(uid) as session:
+        with self._reading() as session:
             stored = StoredRows.of(session, uid, kind, parent)
             if stored is None:
+                self._check_run(session, uid)
                 return Table(0)
             wanted = None if keys is None else frozenset(keys)
-            start, stop, _ = rows.indices(stored.count())
+            start, stop = _bounds(rows, stored)
             with _naming(uid, kind, parent):
                 table = stored.table(start, max(start, stop), wanted)
         return table if keys is None else selected(table, keys, slice(None))
@@ -333,16 +342,20 @@ class SQLStore:
             ]
 
 
+def _bounds(rows: slice, stored: StoredRows) -> tuple[int, int]:
+    """Return where rows begin and end; only what counts from the end asks how many there are."""
+    start, stop = rows.start or 0, END if rows.stop is None else rows.stop
+    if start < 0 or stop < 0:
+        start, stop, _ = rows.indices(stored.count())
+    return start, stop
+
+
 def _first(row: tuple[Any, ...] | None) -> Any:
     return None if row is None else row[0]
 
 
 def _unpacked(body: bytes | None) -> JSONDocument | None:
     return None if body is None else unpack(body)
-
-
-def _of_kind(session: Session, uid: str, kind: str) -> list[JSONDocument]:
-    return [unpack(body) for (body,) in session.all("of_kind", uid=text_key(uid), kind=kind)]
 
 
 @contextmanager

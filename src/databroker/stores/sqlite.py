@@ -6,7 +6,6 @@ import shutil
 import stat
 import sys
 import tempfile
-import threading
 import warnings
 import weakref
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from databroker.errors import (
 from databroker.stores.recorder import Recorder
 from databroker.stores.schema import FORMAT
 from databroker.stores.sql import SQLStore
+from databroker.stores.sqlite_limits import WriterLock, loses_commits, network_file_system
 from databroker.stores.statements import Session, create_statements, statements_for
 
 try:
@@ -126,7 +126,13 @@ class Access:
 
     @property
     def uri(self) -> str:
+        """The path as SQLite takes it."""
         return f"file:{quote(str(self.path))}?{self.options}"
+
+    @property
+    def is_immutable(self) -> bool:
+        """Whether SQLite believes that nobody changes the file."""
+        return self.options == "immutable=1"
 
 
 class SQLiteDatabase:
@@ -145,10 +151,11 @@ class SQLiteDatabase:
         self.uri = str(self.path)
         self._statements = statements_for("sqlite")
         self._writer: Any = None
+        self._writer_lock: WriterLock | None = None
         self._closed = False
-        self._lock = threading.Lock()
-        self._seen: tuple[int, int] | None = None
         _check_path(self.path, mode)
+        if mode != "read":
+            _check_file_system(self.path)
         if not self.path.exists() or self.path.stat().st_size == 0:
             _create(self.path)
         self.reads_only = mode == "read" or not _is_writable(self.path)
@@ -157,15 +164,20 @@ class SQLiteDatabase:
                 f"{self.path} cannot be opened for recording: the file, or the folder that it is "
                 "in, cannot be written."
             )
-        self._access = self._accessible()
+        self._access = _read_access(self.path) if self.reads_only else Access(self.path, "mode=rw")
+        self._seen = _fingerprint(self._access.path)
+        self._pools: list[QueuePool] = []
         self._open_pool()
         weakref.finalize(self, _drop, self._pools)
+        _databases.add(self)
+        with self.reading() as session:
+            _check_format(self.path, session)
 
     # Connections
 
     def _open_pool(self) -> None:
-        self._process = os.getpid()
-        self._pools = [QueuePool(self._connect, pool_size=4, max_overflow=-1, reset_on_return=None)]
+        pool = QueuePool(self._connect, pool_size=4, max_overflow=-1, reset_on_return=None)
+        self._pools[:] = [pool]
 
     def _connect(self) -> Any:
         connection = sqlite.connect(
@@ -177,31 +189,13 @@ class SQLiteDatabase:
         connection.execute("PRAGMA query_only=1")
         return connection
 
-    def _accessible(self) -> Access:
-        """Find out how the file can be read, and check that it is a store that we know."""
-        if not self.reads_only:
-            access = Access(self.path, "mode=rw")
-        else:
-            access = _read_access(self.path)
-            if "immutable" in access.options:
-                self._seen = _fingerprint(access.path)
-        try:
-            with contextlib.closing(sqlite.connect(access.uri, uri=True)) as connection:
-                _check_format(self.path, connection)
-        except sqlite.DatabaseError as error:
-            raise _unreadable(self.path, error) from error
-        return access
-
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """Open one consistent view of the file."""
         if self._closed:
             raise StoreClosedError(f"The store {self.path} is closed.")
-        if os.getpid() != self._process:
-            self._open_pool()  # connections do not survive a fork
-        if self._seen is not None and _fingerprint(self._access.path) != self._seen:
-            self._seen = _fingerprint(self._access.path)
-            self._open_pool()
+        if self._access.is_immutable:
+            self._look_again()
         connection = self._pools[0].connect()
         try:
             cursor = connection.cursor()
@@ -216,6 +210,20 @@ class SQLiteDatabase:
             raise
         finally:
             connection.close()
+
+    def _look_again(self) -> None:
+        """Open the file anew if it is another one than before: SQLite itself would not look."""
+        now = _fingerprint(self._access.path)
+        if now != self._seen:
+            self._seen = now
+            _drop(self._pools)
+            self._open_pool()
+
+    def after_fork(self) -> None:
+        """Leave the parent's connections alone, which must be neither used nor closed here."""
+        _of_the_parent.append((*self._pools, self._writer))
+        self._writer = None
+        self._open_pool()
 
     @contextlib.contextmanager
     def writing(self, durable: bool) -> Iterator[Session]:
@@ -245,6 +253,8 @@ class SQLiteDatabase:
 
     def _writing_connection(self) -> Any:
         if self._writer is None:
+            if loses_commits(sqlite.sqlite_version_info):
+                self._writer_lock = WriterLock(self.path, sqlite.sqlite_version)
             self._writer = _connected_to_write(self.path)
         return self._writer
 
@@ -264,6 +274,9 @@ class SQLiteDatabase:
                 writer.execute("PRAGMA busy_timeout=0")
                 writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             writer.close()
+        if self._writer_lock is not None:
+            self._writer_lock.release()
+            self._writer_lock = None
 
     def close(self) -> None:
         """Close all connections."""
@@ -287,6 +300,19 @@ class SQLiteDatabase:
         """Return the size of the file and its write-ahead log, in bytes."""
         paths = (self.path, _log_of(self.path))
         return sum(path.stat().st_size for path in paths if path.exists())
+
+
+_databases: weakref.WeakSet[SQLiteDatabase] = weakref.WeakSet()
+_of_the_parent: list[Any] = []
+
+
+def _after_fork() -> None:
+    for database in list(_databases):
+        database.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _drop(pools: list[QueuePool]) -> None:
@@ -330,6 +356,17 @@ def _check_path(path: Path, mode: Mode | None) -> None:
         )
 
 
+def _check_file_system(path: Path) -> None:
+    """Refuse to write where processes on several computers do not see each other's locks."""
+    kind = network_file_system(path)
+    if kind is not None:
+        raise InvalidStoreError(
+            f"{path} is on a network file system ({kind}), where a store can be read but not "
+            "recorded in: SQLite's write-ahead log needs shared memory. Record on a local disk, "
+            "and open this one with mode='read'."
+        )
+
+
 def _create(path: Path) -> None:
     """Make an empty store; another process may be doing the same."""
     with contextlib.closing(_connected_to_write(path)) as connection:
@@ -351,14 +388,13 @@ def _is_writable(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def _check_format(path: Path, connection: Any) -> None:
+def _check_format(path: Path, session: Session) -> None:
     """Refuse a file that is no store, or one that we cannot read."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    if application != APPLICATION_ID:
+    if session.execute("PRAGMA application_id") != [(APPLICATION_ID,)]:
         raise InvalidStoreError(
             f"{path} is a SQLite file, but not a store of Databroker; choose another path."
         )
-    versions = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+    versions = dict(session.all("meta"))
     if versions["min_reader"] > FORMAT:
         raise StoreVersionError(_newer(path, versions, "min_reader", "read"))
 

@@ -43,21 +43,17 @@ class StoredRows:
         return 0 if row is None else row[0]
 
     def table(self, start: int, stop: int, keys: frozenset[Key] | None) -> Table:
-        """Return rows as a table, and of its columns those that are asked for."""
-        stretches = [
-            *self._pages(start, stop, keys),
-            *self._tail(start, stop, keys),
-        ]
-        at = stretches[0][0] if stretches else 0
-        end = at
+        """Return rows as a table, as far as they are there, with the columns that are asked for."""
+        stretches = [*self._pages(start, stop, keys), *self._tail(start, stop, keys)]
+        if not stretches:
+            return Table(0)
+        at = end = stretches[0][0]
         for first, table in stretches:
-            if first != end:
-                raise CorruptDataError(f"Rows {end} to {first} are missing.")
+            if first != end or at > start:
+                raise CorruptDataError(f"Rows before {first} are missing.")
             end = first + table.count
-        if (start, stop) != (0, 0) and start < stop and (at > start or end < stop):
-            raise CorruptDataError(f"Rows {start} to {stop} are not all there.")
-        whole = concatenated([table for _, table in stretches]) if stretches else Table(0)
-        return selected(whole, None, slice(start - at, stop - at))
+        whole = concatenated([table for _, table in stretches])
+        return selected(whole, None, slice(start - at, min(stop, end) - at))
 
     def _pages(
         self, start: int, stop: int, keys: frozenset[Key] | None

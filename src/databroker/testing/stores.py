@@ -840,16 +840,19 @@ def test_documents_of_unknown_kinds_are_listed_with_their_ordinals(make_store: S
 
 
 def test_what_came_after_an_ordinal_is_told(make_store: StoreMaker) -> None:
-    store: Any = make_store()
-    if not isinstance(store, Follows):
-        pytest.skip("This store does not follow Runs.")
+    store = make_store()
+    follows = _following(store)
     run = [*external_run(), *unknown_kinds_run(), *in_pages(several_descriptors_run())]
     record(store, run)
     for uid in uids_in(run):
-        told = list(store.documents_after(uid, -1))
+        told = list(follows.documents_after(uid, -1))
         assert_same_documents(given_back(store, uid), [(name, doc) for _, name, doc in told])
         for place, (ordinal, _, _) in enumerate(told):
-            assert_identical(told[place + 1 :], list(store.documents_after(uid, ordinal)))
+            assert_identical(told[place + 1 :], list(follows.documents_after(uid, ordinal)))
+
+
+def _following(store: Any) -> Follows:
+    return store if isinstance(store, Follows) else pytest.skip("This store follows no Runs.")
 
 
 # -- columns ---------------------------------------------------------------------------------------
@@ -1149,9 +1152,15 @@ def test_a_document_that_contradicts_is_kept_aside(
     store.flush()
     for either in (store, make_store.reopen(store)):
         assert_same_documents(run, given_back(either, run[0][1]["uid"]))
-        (problem,) = either.problems()
+        problem = _only_problem(either)
         _assert_problem(problem, "conflict", name, changed)
         assert problem.run == run[0][1]["uid"]
+
+
+def _only_problem(store: Writes) -> Problem:
+    problems = store.problems()
+    assert len(problems) == 1, problems
+    return problems[0]
 
 
 def _assert_problem(problem: Problem, kind: str, name: str, document: Mapping[str, Any]) -> None:
@@ -1194,7 +1203,7 @@ def test_a_contradiction_is_told_once(
         _insert_all(store, again + again)
     store.flush()
     assert len(told) == 1
-    (problem,) = store.problems()
+    problem = _only_problem(store)
     _assert_problem(problem, "conflict", name, changed)
 
 
@@ -1210,7 +1219,7 @@ def test_a_row_of_a_page_that_contradicts_is_kept_aside_alone(
         _insert_all(store, pack(again))
     store.flush()
     assert_same_documents(run, given_back(store, run[0][1]["uid"]))
-    (problem,) = store.problems()
+    problem = _only_problem(store)
     _assert_problem(problem, "conflict", "event", first_of(again, "event"))
 
 
@@ -1238,7 +1247,7 @@ def test_a_document_without_its_parent_is_a_problem_until_that_comes(
     child = first_of(run, name)
     record(store, [(name, child)])
     for either in (store, make_store.reopen(store)):
-        (problem,) = either.problems()
+        problem = _only_problem(either)
         _assert_problem(problem, "orphan", name, child)
     record(make_store.reopen(store), [item for item in run if item[1] is not child])
     assert_holds(store, _with_last_stop(run))
@@ -1286,7 +1295,7 @@ def test_an_unknown_kind_of_no_run_is_a_problem(make_store: StoreMaker) -> None:
     remark = {"uid": "r", "text": "whose?"}
     record(store, simple_run(1))
     record(store, [("remark", remark)])
-    (problem,) = store.problems()
+    problem = _only_problem(store)
     _assert_problem(problem, "orphan", "remark", remark)
     assert problem.run is None
 
