@@ -27,7 +27,7 @@ class Sizes:
     short_runs: int
 
 
-FULL = Sizes(100_000, 7, (10_000, 100_000), 20_000, 100, 300, 61)
+FULL = Sizes(100_000, 5, (10_000, 100_000), 20_000, 100, 300, 61)
 SMALL = Sizes(1000, 1, (200, 200), 1000, 10, 1, 2)
 
 
@@ -56,11 +56,12 @@ def compare(pytestconfig: pytest.Config, benchmark: BenchmarkFixture) -> Compare
     return Compare(benchmark, pytestconfig.stash.setdefault(FIGURES, []))
 
 
-@pytest.fixture(autouse=True)
-def _patience(request: pytest.FixtureRequest) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give the making of large stores the time that it takes."""
-    if is_measuring(request.config):
-        request.node.add_marker(pytest.mark.timeout(1800))
+    if is_measuring(config):
+        for item in items:
+            if item.path.is_relative_to(ROOT / "benchmarks"):
+                item.add_marker(pytest.mark.timeout(3600))
 
 
 def pytest_terminal_summary(

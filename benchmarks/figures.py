@@ -158,10 +158,11 @@ class Compare:
         answer = self.benchmark.pedantic(ours, setup=setup, rounds=rounds, warmup_rounds=1)
         if self.is_measuring:
             stats: Any = self.benchmark.stats
-            quantities = [stats.stats.median, median(seconds[1:]) if floor is not None else None]
+            mine: float = stats.stats.median
+            plain = median(seconds[1:]) if seconds else None
             if unit.more_is_better:
-                quantities = [None if q is None else of / q for q in quantities]
-            self.note(Figure(name, unit, target, *quantities))
+                mine, plain = of / mine, None if plain is None else of / plain
+            self.note(Figure(name, unit, target, mine, plain))
         return last[0], answer, last[1]
 
     def quantities(

@@ -102,9 +102,8 @@ class Recorder:
     def _write(self) -> None:
         if self._columns:
             batch = pa.RecordBatch.from_pydict(self._columns)
-            if self._file is None:
-                path = str(self._folder / f"{self._uid}.arrow")
-                self._file = pa.ipc.new_file(path, batch.schema)
+            path = str(self._folder / f"{self._uid}.arrow")
+            self._file = self._file or pa.ipc.new_file(path, batch.schema)
             self._file.write_batch(batch)
             self._columns = {}
 

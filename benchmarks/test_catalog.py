@@ -119,6 +119,7 @@ def test_looking_up(compare: Compare, busy: Busy, by: str) -> None:
         assert metadata["start"]["scan_id"] > busy.runs
     else:
         assert metadata["start"] == start
+        assert start is not None
         assert metadata["stop"]["run_start"] == metadata["start"]["uid"]
         assert key in (start["scan_id"], start["uid"], start["uid"][:8])
 

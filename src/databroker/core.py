@@ -7,7 +7,6 @@ from databroker.catalogs.caches import (
     to_datum_pages,
     to_event_pages,
 )
-from databroker.catalogs.entry import Entry, StreamEntry
 from databroker.catalogs.run import BlueskyRun
 from databroker.catalogs.stream import BlueskyEventStream
 from databroker.documents.document import (
@@ -24,8 +23,11 @@ from databroker.documents.document import (
     StreamResource,
 )
 from databroker.errors import NotMutable, PartitionIndexError
-from databroker.reading.external import discover_handlers, parse_handler_registry
+from databroker.reading.external import coerce_dask, discover_handlers, parse_handler_registry
 from databroker.reading.transforms import parse_transforms
+
+for _name in (BlueskyEventStream, BlueskyRun, BlueskyRunFromGenerator, SingleRunCache):
+    _name.__module__ = __name__  # reprs, tracebacks and pickles name the public place
 
 __all__ = [
     "BlueskyEventStream",
@@ -35,7 +37,6 @@ __all__ = [
     "DatumPage",
     "Descriptor",
     "Document",
-    "Entry",
     "Event",
     "EventPage",
     "NotMutable",
@@ -45,8 +46,8 @@ __all__ = [
     "Start",
     "Stop",
     "StreamDatum",
-    "StreamEntry",
     "StreamResource",
+    "coerce_dask",
     "discover_handlers",
     "parse_handler_registry",
     "parse_transforms",

@@ -30,7 +30,7 @@
     ├── Handler kin
     │   ├── DuplicateHandler            (KeyError, RuntimeError)   a spec has another handler
     │   └── ExternalDataError           (OSError)      external data cannot be opened
-    ├── NotPicklableError               (TypeError)    a handler has no importable name
+    ├── NotPicklableError               (TypeError)    it has no importable name
     ├── InvalidSettingError             (ValueError)   an argument that makes no sense
     └── PartitionIndexError             (IndexError)   beyond the last partition
 
@@ -138,7 +138,7 @@ class ExternalDataError(DatabrokerError, OSError):
 
 
 class NotPicklableError(DatabrokerError, TypeError):
-    """An object holds a handler has no importable name."""
+    """An object holds it has no importable name."""
 
 
 class InvalidSettingError(DatabrokerError, ValueError):

@@ -1,18 +1,15 @@
 """Catalogs of Runs: the documented names of ``databroker.v2``."""
 
-import shutil
-import tempfile
-import weakref
-from pathlib import Path
-
 from databroker.catalogs.broker import Broker
-from databroker.stores.registry import open_store
+from databroker.stores.sqlite import SQLiteStore
+
+Broker.__module__ = __name__  # reprs, tracebacks and pickles name the public place
 
 __all__ = ["Broker", "temp"]
 
 
 def temp() -> Broker:
-    """Return a catalog over a new store that goes with it, for trying things out.
+    """Return a catalog over a new store that is deleted with it, for trying things out.
 
     Examples
     --------
@@ -23,7 +20,4 @@ def temp() -> Broker:
     0
     >>> catalog.close()
     """
-    folder = tempfile.mkdtemp(prefix="databroker-")
-    store = open_store(str(Path(folder) / "temp.db"))
-    weakref.finalize(store, shutil.rmtree, folder, ignore_errors=True)
-    return Broker(store=store, name="temp")
+    return Broker(store=SQLiteStore.temporary(), name="temp")

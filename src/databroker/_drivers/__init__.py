@@ -39,4 +39,4 @@ def open(uri: str | os.PathLike[str], **kwargs: Any) -> Broker:
     """
     options = {name: kwargs.pop(name) for name in STORE_OPTIONS if name in kwargs}
     store = open_store(uri, **options)
-    return Broker(store=store, **{"name": Path(store.uri).stem, **kwargs})
+    return Broker(store=store, **{"name": Path(store.uri).stem.removesuffix(":"), **kwargs})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from databroker.catalogs import display
-from databroker.catalogs.entry import Entries, Entry
+from databroker.catalogs.entry import Entries, Entry, description
 from databroker.catalogs.intake import Catalog
 from databroker.catalogs.run import BlueskyRun
 from databroker.catalogs.settings import Settings
@@ -93,6 +93,17 @@ class Broker(Catalog):
     # Look-up
 
     def __getitem__(self, key: Any) -> Any:
+        """Return a Run by uid, partial uid, scan_id or index from the end; lists by slice or list.
+
+        Raises
+        ------
+        databroker.errors.RunNotFoundError
+            No Run has this uid or scan_id.
+        databroker.errors.RunIndexError
+            There are fewer Runs.
+        databroker.errors.AmbiguousUidError
+            Several Runs have a uid that begins like this.
+        """
         match key:
             case slice():
                 return self._sliced(key)
@@ -180,8 +191,7 @@ class Broker(Catalog):
         run = BlueskyRun._of(self._store, uid, self._settings)
         run._broker = self
         run.cat = self
-        if "catalog_dir" in self.metadata or self.name is not None:
-            run._own_metadata = {"catalog_dir": (self.metadata or {}).get("catalog_dir")}
+        run._own_metadata = {"catalog_dir": self.metadata.get("catalog_dir")}
         return run
 
     def _get_entry(self, name: str) -> BlueskyRun:
@@ -281,7 +291,10 @@ class Broker(Catalog):
             self._store.flush()
 
     def problems(self) -> list[Problem]:
-        """Return the documents that contradict stored ones, or belong to nothing."""
+        """Return the documents that contradict stored ones, or belong to nothing.
+
+        Each is a `databroker.stores.protocol.Problem`.
+        """
         return self._store.problems() if isinstance(self._store, Writes) else []
 
     # Handlers, root map
@@ -345,6 +358,10 @@ class Broker(Catalog):
 
     def _load_metadata(self) -> None:
         """Do nothing: metadata are always there."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what intake shows of a catalog."""
+        return description(self.name, "catalog", None, self.metadata)
 
     # Accessors, copies
 

@@ -11,11 +11,11 @@ from databroker.catalogs.entry import Entries, StreamEntry, description
 from databroker.catalogs.intake import Catalog
 from databroker.catalogs.settings import Settings
 from databroker.catalogs.stream import BlueskyEventStream
-from databroker.documents.document import Start, Stop
+from databroker.documents.document import Descriptor, Start, Stop, stream_of
 from databroker.errors import InvalidSettingError, StreamNotFoundError
 from databroker.reading.external import GetFiller, filled
 from databroker.reading.replay import Named, documents
-from databroker.reading.transforms import Transforms, parse_transforms, transformed
+from databroker.reading.transforms import Transforms, parse_transforms, transformed, unchanged
 from databroker.stores.callables import CallableStore
 from databroker.stores.protocol import JSONDocument, RunStore
 
@@ -71,6 +71,7 @@ class BlueskyRun(Catalog):
     container = "bluesky-run"
     PARTITION_SIZE = 100
     pmode = "never"
+    partition_access = True
 
     def __init__(
         self,
@@ -113,6 +114,7 @@ class BlueskyRun(Catalog):
         self._own_metadata: dict[str, Any] = {}
         self._finished: dict[str, Any] | None = None
         self._broker: Broker | None = None
+        self._streams: dict[str, BlueskyEventStream] = {}
 
     @classmethod
     def _of(cls, store: RunStore, uid: str, settings: Settings) -> "BlueskyRun":
@@ -191,13 +193,13 @@ class BlueskyRun(Catalog):
     # Streams
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._store.stream_names(self._uid))
+        return iter(self._stream_names())
 
     def __len__(self) -> int:
-        return len(self._store.stream_names(self._uid))
+        return len(self._stream_names())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._store.stream_names(self._uid)
+        return name in self._stream_names()
 
     def keys(self) -> Iterator[str]:
         """Return the names of the streams."""
@@ -213,16 +215,29 @@ class BlueskyRun(Catalog):
 
     def __getitem__(self, key: Any) -> Any:
         name, *inner = key if isinstance(key, tuple) else (key,)
-        names = self._store.stream_names(self._uid)
+        names = self._stream_names()
         if name not in names:
             raise StreamNotFoundError(
                 f"The Run {self._uid} has no stream {name!r}; "
                 f"its streams are: {', '.join(names) or 'none'}."
             )
-        stream = BlueskyEventStream._of(self, name)
+        stream = self._streams.get(name)
+        if stream is None:
+            stream = self._streams[name] = BlueskyEventStream._of(self, name)
         for step in inner:
             stream = stream[step]
         return stream
+
+    def _stream_names(self) -> list[str]:
+        if self._transforms["descriptor"] is unchanged:
+            return self._store.stream_names(self._uid)
+        return list(dict.fromkeys(map(stream_of, self._descriptors)))
+
+    @property
+    def _descriptors(self) -> list[Descriptor]:
+        """The Event Descriptors of all streams."""
+        descriptors = self._store.descriptors(self._uid)
+        return [transformed("descriptor", d, self._transforms) for d in descriptors]
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and "_store" in self.__dict__:
@@ -311,7 +326,8 @@ class BlueskyRun(Catalog):
     is_persisted = has_been_persisted = False
 
     @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+    def shape(self) -> tuple[int, ...]:
+        """The number of streams."""
         return (len(self),)
 
     npartitions = 1

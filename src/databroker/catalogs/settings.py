@@ -3,7 +3,6 @@
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from databroker.errors import DuplicateHandler, NotPicklableError
@@ -62,7 +61,9 @@ class Settings:
     @property
     def handler_registry(self) -> Mapping[str, Any]:
         """The handlers by spec, to look at."""
-        return MappingProxyType(self._own_handlers())
+        import event_model
+
+        return event_model.HandlerRegistryView(self._own_handlers())
 
     def register_handler(self, spec: str, handler: Any, overwrite: bool) -> None:
         """Set the handler for a spec."""
@@ -87,7 +88,7 @@ class Settings:
             handler_registry=dict(self._own_handlers()),
             root_map=self.root_map,
             inplace=False,
-            coerce=coerce,
+            **({} if coerce is None else {"coerce": coerce}),
         )
 
     def __getstate__(self) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""A stream: the Events of one name, as labelled arrays."""
+"""A stream: the Events of one name, as labeled arrays."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ from databroker.catalogs.entry import description
 from databroker.catalogs.intake import DataSource
 from databroker.documents.columns import Column
 from databroker.documents.document import Descriptor, stream_of
-from databroker.errors import DataKeyNotFoundError, InvalidSettingError
+from databroker.errors import DataKeyNotFoundError, PartitionIndexError
 from databroker.reading.dataset import (
     Frame,
     Selection,
@@ -124,7 +124,7 @@ get_resource, lookup_resource_for_datum, get_datum_pages : callable
     def _of(cls, run: "BlueskyRun", name: str) -> "BlueskyEventStream":
         """Return a stream of a Run."""
         stream = cls.__new__(cls)
-        stream._run = run
+        stream._run = stream.cat = run
         stream._set_up(run._store, run._uid, name, Selection(), run._get_filler, run._transforms)
         return stream
 
@@ -135,9 +135,10 @@ get_resource, lookup_resource_for_datum, get_datum_pages : callable
     @property
     def _descriptors(self) -> list[Descriptor]:
         return [
-            transformed("descriptor", descriptor, self._transforms)
-            for descriptor in self._store.descriptors(self._uid)
-            if stream_of(descriptor) == self._stream_name
+            descriptor
+            for stored in self._store.descriptors(self._uid)
+            if stream_of(descriptor := transformed("descriptor", stored, self._transforms))
+            == self._stream_name
         ]
 
     @property
@@ -248,10 +249,10 @@ get_resource, lookup_resource_for_datum, get_datum_pages : callable
             f"it has: {', '.join(known) or 'none'}."
         )
 
-    def read_partition(self, i: int) -> "xarray.Dataset":
+    def read_partition(self, partition: int) -> "xarray.Dataset":
         """Return the whole stream: it is one partition."""
-        if i != 0:
-            raise InvalidSettingError(f"A stream has one partition, number 0, not {i}.")
+        if partition != 0:
+            raise PartitionIndexError(f"A stream has one partition, number 0, not {partition}.")
         return self.read()
 
     # Parts

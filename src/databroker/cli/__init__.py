@@ -26,6 +26,8 @@ The STORE comes first. Leave it out where DATABROKER_STORE names it:
   databroker show -1
 """
 
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
 
 class Commands(click.Group):
     """Commands that say what went wrong in one line, instead of a traceback."""
@@ -36,7 +38,9 @@ class Commands(click.Group):
             warnings.simplefilter("always", DatabrokerWarning)
             try:
                 return super().invoke(ctx)
-            except DatabrokerError as error:
+            except BrokenPipeError:  # the reader of a pipe has seen enough: click ends quietly
+                raise
+            except (DatabrokerError, OSError) as error:
                 raise click.ClickException(_one_line(error)) from error
             finally:
                 for warning in caught:
@@ -52,8 +56,8 @@ def _one_line(message: Exception) -> str:
     return " ".join(str(message).split())
 
 
-@click.group(cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
+@click.group(cls=Commands, epilog=EXAMPLES, context_settings=HELP_OPTIONS)
+@click.version_option(__version__, prog_name="databroker")
 def main() -> None:
     """Record Bluesky experiments, and find their Runs again."""
 

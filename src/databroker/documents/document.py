@@ -21,7 +21,7 @@ class Document(dict[str, Any]):
     >>> start["plan_name"] = "scan"
     Traceback (most recent call last):
         ...
-    databroker.errors.NotMutable: A Start cannot be changed; to_dict() gives a mutable copy.
+    databroker.errors.NotMutable: Start documents are not mutable; to_dict() gives a mutable copy.
     """
 
     __slots__ = ()  # no __dict__ each: there may be many
@@ -29,7 +29,8 @@ class Document(dict[str, Any]):
     identity: ClassVar[str] = "uid"
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
-        message = f"A {type(self).__name__} cannot be changed; to_dict() gives a mutable copy."
+        kind = type(self).__name__
+        message = f"{kind} documents are not mutable; to_dict() gives a mutable copy."
         raise NotMutable(message)
 
     __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]

@@ -18,7 +18,7 @@ from databroker.errors import CorruptDataError
 Bytes = bytes | memoryview
 
 EXACT_FLOAT = 2**53
-"""Integers up to this one are exact as float64."""
+"""Integers below this one, and none at or beyond it, are told from their rounded neighbors."""
 
 
 class Encoding(Protocol):
@@ -134,7 +134,7 @@ class Progression:
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """Python floats and integers up to 2**53: floats, and which of them were integers."""
+    """Python floats and integers below 2**53: floats, and which of them were integers."""
 
     array: np.ndarray
     integers: np.ndarray
@@ -400,7 +400,8 @@ class Arrays:
         return len(self.array)
 
     def to_pylist(self) -> list[np.ndarray]:
-        return [np.array(item) for item in self.array]
+        # An index with an ellipsis gives an array even where it has no dimension left.
+        return [self.array[row, ...].copy() for row in range(len(self.array))]
 
     def dense(self) -> np.ndarray:
         return self.array
@@ -509,7 +510,7 @@ def _encoded_numbers(values: Sequence[int | float]) -> Encoding:
         array = np.array(values, dtype="<f8")
     except OverflowError:
         return Objects.of(values)
-    if (np.abs(array[integers]) > EXACT_FLOAT).any():
+    if (np.abs(array[integers]) >= EXACT_FLOAT).any():  # rounded, beyond may look like at
         return Objects.of(values)
     return Mixed(array, integers)
 

@@ -2,8 +2,8 @@
 
 What comes back equals what went in, in type and value: NaN, infinities, -0.0, integers of any
 size, bytes, strings with surrogates, numpy scalars and arrays of every dtype, datetime, Decimal,
-UUID, complex. Tuples come back as lists, any Mapping as a dict, any other sequence of the
-standard library as a list. What cannot be kept is stored as something plainer, with a warning.
+UUID, complex. Tuples come back as lists, any Mapping as a dict, bytearray and memoryview as
+bytes. What cannot be kept is stored as something plainer, with a warning.
 """
 
 import enum

@@ -3,7 +3,7 @@
 import itertools
 import operator
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -116,7 +116,7 @@ def table_of_page(page: Mapping[str, Any], kind: RowKind) -> Table:
         The columns are not equally long.
     """
     uids = page.get(kind.uid)
-    if not isinstance(uids, list | tuple | np.ndarray):
+    if not isinstance(uids, list | tuple | np.ndarray) or not _all_texts(uids):
         raise InvalidDocumentError(
             f"A {kind.name} page needs a list of {kind.uid}s, one for each row; "
             f"this one has {uids!r:.100}."
@@ -142,10 +142,15 @@ def table_of_page(page: Mapping[str, Any], kind: RowKind) -> Table:
     return Table(len(uids), {key: Column.of(values) for key, values in (columns | lacks).items()})
 
 
+def _all_texts(uids: Iterable[Any]) -> bool:
+    return all(isinstance(uid, str) for uid in uids)
+
+
 def _listed(column: Any) -> Sequence[Any]:
     if isinstance(column, np.ndarray):
+        # tolist() would turn datetime64[ns] into int, and a record into a tuple.
         return (
-            column.tolist() if column.ndim == 1 and column.dtype.kind in "biufUS" else list(column)
+            column.tolist() if column.ndim == 1 and column.dtype.kind not in "mMV" else list(column)
         )
     return column if isinstance(column, list | tuple) else list(column)
 

@@ -1,1 +1,1 @@
-"""Reading: documents in order, and columns as labelled arrays."""
+"""Reading: documents in order, and columns as labeled arrays."""

@@ -1,4 +1,4 @@
-"""The columns of a stream as a labelled Dataset."""
+"""The columns of a stream as a labeled Dataset."""
 
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -123,7 +123,7 @@ def frame(
     table = concatenated(tables) if tables else Table(0)
     order = _order(table) if len(descriptors) > 1 and table.count else None
     devices = _devices(descriptors)
-    return Frame(
+    read = Frame(
         _array(table, ("", "time"), {"dtype": "number"}, order),
         {
             name: Variable(
@@ -137,6 +137,32 @@ def frame(
             for name in names
             if not _is_streamed(data_keys[name]) or (selection.group, name) in table.columns
         },
+    )
+    if selection.group == "data":
+        for name, variable in read.variables.items():
+            _warn_of_shape(name, variable)
+    return read
+
+
+def _warn_of_shape(name: str, variable: Variable) -> None:
+    """Warn where the data have another shape than their descriptor declares."""
+    declared, shape = variable.data_key.get("shape"), variable.values.shape[1:]
+    if declared is None or len(variable.values) == 0 or is_external(variable.data_key):
+        return
+    if not _fits(declared, shape):
+        warnings.warn(
+            f"The descriptor declares the shape {list(declared)} for {name!r}, but each row of "
+            f"the data has the shape {list(shape)}"
+            f"{' of objects' if variable.values.dtype.kind == 'O' else ''}, which is used.",
+            MetadataWarning,
+            stacklevel=2,
+        )
+
+
+def _fits(declared: Sequence[Any], shape: Sequence[int]) -> bool:
+    """Tell whether a shape is the declared one; only sizes that are numbers bind."""
+    return len(declared) == len(shape) and all(
+        size == of_data for size, of_data in zip(declared, shape, strict=True) if type(size) is int
     )
 
 
@@ -248,7 +274,8 @@ def _configuration(
     for name in names:
         values = [setting.get(selection.group, {}).get(name, ABSENT) for setting in settings]
         data_key = data_keys.get(name, {})
-        array = Column.of(values).to_numpy()[which] if table.count else _empty(data_key)
+        array = Column.of(values).to_numpy()
+        array = array[which] if table.count else array[:0]
         variables[name] = Variable(array, data_key, device, selection.group == "data")
     return Frame(_array(table, ("", "time"), {"dtype": "number"}, order), variables)
 
@@ -266,7 +293,11 @@ def dataset(read: Frame) -> "xarray.Dataset":
     for name, variable in read.variables.items():
         dims = names.of(name, variable)
         attributes = _attributes(variable)
-        variables[_free_name(name)] = xarray.Variable(dims, variable.values, attributes)
+        # The fast path leaves objects alone: None is not to become NaN.
+        array = xarray.Variable(dims, variable.values, attributes, fastpath=True)
+        variables[_free_name(name)] = array
+    if not variables:
+        return xarray.Dataset()
     times = xarray.Variable(("time",), read.times)
     return xarray.Dataset(variables, coords={"time": times})
 

@@ -231,9 +231,8 @@ class Inbox:
             self._ledger.append(NewRun(uid, start))
             self._adopt(uid, on_conflict)
             return
-        if not run.stored:
-            # Two sequences of documents may claim one Run: from here on, compare.
-            run.stored = True
+        # Another sequence of documents of this Run begins: from here on, compare.
+        run.stored, run.stopped = True, False
         self._is_new(run.singles, ("start", uid), start, run, "start", on_conflict)
 
     def _insert_single(self, name: str, doc: JSONDocument, on_conflict: str) -> None:
@@ -241,8 +240,9 @@ class Inbox:
         if run is None:
             self._set_aside_orphan(name, doc, on_conflict)
             return
+        run.stopped |= name == "stop"
         uid = str(doc.get("uid", ""))
-        if uid and not self._is_new(run.singles, (name, uid), doc, run, name, on_conflict):
+        if not self._is_new_single(run, name, uid, doc, on_conflict):
             return
         stream = stream_of(doc) if name == "descriptor" else None
         if name == "descriptor" and "name" not in doc:
@@ -252,11 +252,20 @@ class Inbox:
                 stacklevel=4,
             )
         self._ledger.append(Single(run.uid, name, uid, stream, doc))
-        if name == "stop":
-            run.stopped = True
-        elif name in ("descriptor", "resource", "stream_resource"):
+        if name in ("descriptor", "resource", "stream_resource"):
             self._run_of[name, uid] = run.uid
             self._adopt(uid, on_conflict)
+
+    def _is_new_single(
+        self, run: OpenRun, name: str, uid: str, doc: JSONDocument, on_conflict: str
+    ) -> bool:
+        if uid:
+            return self._is_new(run.singles, (name, uid), doc, run, name, on_conflict)
+        # Documents without a uid are the same if they say the same; while a Run is recorded for
+        # the first time, each of them counts.
+        digest = _digest(doc)
+        known = run.singles.setdefault((name, digest.hex()), digest)
+        return known is digest or not run.stored
 
     # Which Run
 
@@ -287,7 +296,8 @@ class Inbox:
             return None
         run = OpenRun(uid, stored=True, singles={("start", uid): _digest(start)})
         for kind, single, document in self._ledger.singles_of(uid):
-            run.singles[kind, single] = _digest(document)
+            digest = _digest(document)
+            run.singles[kind, single or digest.hex()] = digest
             run.stopped |= kind == "stop"
             self._run_of.setdefault((kind, single), uid)
         self._remember(run)

@@ -10,6 +10,7 @@ from databroker.documents.packing import pack, unpack
 from databroker.documents.pages import (
     DATUM,
     EVENT,
+    ORDINAL,
     STREAM_DATUM,
     RowKind,
     documents_of,
@@ -156,13 +157,10 @@ class MemoryStore:
 
     def _runs(self) -> dict[str, StoredRun]:
         with self._open() as shelf:
-            if self._node == EVERYTHING:
-                return dict(shelf.runs)
-            return {
-                uid: run
-                for uid, run in shelf.runs.items()
-                if matches(self._node, run.documents_for_search())
-            }
+            return {uid: run for uid, run in shelf.runs.items() if self._shows(run)}
+
+    def _shows(self, run: StoredRun) -> bool:
+        return self._node == EVERYTHING or matches(self._node, run.documents_for_search())
 
     def _open(self) -> "_Opened":
         if self._shelf.closed:
@@ -171,10 +169,10 @@ class MemoryStore:
 
     def _run(self, uid: str) -> StoredRun:
         with self._open() as shelf:
-            try:
-                return shelf.runs[uid]
-            except KeyError:
-                raise RunNotFoundError(f"No Run with the uid {uid!r} in {self!r}.") from None
+            run = shelf.runs.get(uid)
+            if run is None or not self._shows(run):
+                raise RunNotFoundError(f"No Run with the uid {uid!r} in {self!r}.")
+            return run
 
     # The documents of a Run
 
@@ -240,12 +238,13 @@ class MemoryStore:
         return None
 
     def stream_datums(self, uid: str) -> list[JSONDocument]:
-        return [
-            document
-            for kind, parent in list(self._run(uid).rows)
-            if kind == STREAM_DATUM.name
-            for document in self.rows_of(uid, STREAM_DATUM, parent)
-        ]
+        rows: list[tuple[int, JSONDocument]] = []
+        for kind, parent in list(self._run(uid).rows):
+            if kind == STREAM_DATUM.name:
+                table = self._table(uid, STREAM_DATUM, parent)
+                ordinals = table.columns[ORDINAL].to_pylist()
+                rows += zip(ordinals, documents_of(table, STREAM_DATUM, parent), strict=True)
+        return [document for _, document in sorted(rows, key=lambda row: row[0])]
 
     def _table(self, uid: str, kind: RowKind, parent: str) -> Table:
         with self._open():

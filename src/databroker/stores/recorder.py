@@ -4,15 +4,17 @@ import atexit
 import os
 import threading
 import time
+import warnings
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from databroker.documents.packing import unpack
 from databroker.documents.pages import RowKind, documents_of
-from databroker.errors import RecordingError, StoreClosedError
+from databroker.errors import DatabrokerWarning, RecordingError, StoreClosedError
 from databroker.stores.inbox import Aside, Entry, Inbox, Rows
 from databroker.stores.protocol import JSONDocument
 from databroker.stores.schema import text_key, text_of
@@ -78,7 +80,7 @@ class Recorder:
         self._due: float | None = None
         self._taken = 0
         self._stored = 0
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._claims: deque[tuple[str, Future[list[tuple[str, bytes]]]]] = deque()
         self._folding: deque[Iterator[None]] = deque()
         self._error: Exception | None = None
         self._thread: threading.Thread | None = None
@@ -186,21 +188,12 @@ class Recorder:
         with self._settled() if parent in self._waiting else self._database.reading() as session:
             if not session.all("waiting", parent_uid=text_key(parent)):
                 return []
-        claimed: list[tuple[str, bytes]] = []
-        done = threading.Event()
-
-        def job() -> None:
-            try:
-                claimed.extend(self._writer.claim(parent))
-            finally:
-                done.set()
-
+        claimed: Future[list[tuple[str, bytes]]] = Future()
         with self._changed:
-            self._jobs.append(job)
+            self._claims.append((parent, claimed))
             self._wake()
-        done.wait()
         self._waiting.discard(parent)
-        return [(text_of(kind), unpack(body)) for kind, body in claimed]
+        return [(text_of(kind), unpack(body)) for kind, body in claimed.result()]
 
     def _settled(self) -> AbstractContextManager[Session]:
         """Open a view of the database that holds everything taken so far."""
@@ -219,31 +212,30 @@ class Recorder:
         self._changed.notify_all()
 
     def _work(self) -> None:
-        try:
-            while self._work_once():
-                pass
-        finally:
-            self._database.rest()
+        while self._work_once():
+            pass
 
     def _work_once(self) -> bool:
         """Do what is due; tell whether the thread should go on."""
         with self._changed:
-            if not self._jobs and not self._folding and not self._is_due():
+            if not (self._claims or self._folding or self._closed or self._is_due()):
                 self._changed.wait(self._pause())
             entries = self._entries if self._is_due() else []
             if entries:
                 self._entries, self._due = [], None
-            jobs = list(self._jobs)
-            self._jobs.clear()
-            nothing = not (entries or jobs or self._folding or self._entries)
-            if nothing and (self._closed or self._idle()):
+            claims = list(self._claims)
+            self._claims.clear()
+            nothing = not (entries or claims or self._folding or self._entries)
+            refused = self._closed and self._error is not None
+            if refused or (nothing and (self._closed or self._idle())):
+                self._database.rest()
                 self._thread = None
                 return False
         if entries:
             self._store(entries)
-        for job in jobs:
-            job()
-        if not entries and not jobs and self._folding:
+        for parent, claimed in claims:
+            self._claim(parent, claimed)
+        if not entries and not claims and self._folding:
             self._fold()
         return True
 
@@ -276,6 +268,12 @@ class Recorder:
             self._changed.notify_all()
         self._database.tidy()
 
+    def _claim(self, parent: str, claimed: "Future[list[tuple[str, bytes]]]") -> None:
+        try:
+            claimed.set_result(self._writer.claim(parent))
+        except Exception as error:  # noqa: BLE001 - raised where the claim is waited for
+            claimed.set_exception(error)
+
     def _fold(self) -> None:
         folding = self._folding[0]
         try:
@@ -303,4 +301,7 @@ if hasattr(os, "register_at_fork"):
 def _close_all() -> None:
     """Store what is held when the interpreter ends without close()."""
     for recorder in list(_open_recorders):
-        recorder.close()
+        try:
+            recorder.close()
+        except RecordingError as error:
+            warnings.warn(f"At the end of this process, {error}", DatabrokerWarning, stacklevel=1)

@@ -65,6 +65,7 @@ class SQLStore:
         self._recorder = recorder
         self._node: Node = EVERYTHING
         self._condition: Condition | None = None
+        self._shown: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.uri!r}>"
@@ -86,6 +87,21 @@ class SQLStore:
         with self._database.reading() as session:
             yield session
 
+    @contextmanager
+    def _reading_of(self, *uids: str) -> Iterator[Session]:
+        """Open one consistent view, and make sure that these Runs may be seen."""
+        with self._reading() as session:
+            if self._condition is not None:
+                for uid in uids:
+                    self._check_shown(session, uid, self._condition)
+            yield session
+
+    def _check_shown(self, session: Session, uid: str, condition: Condition) -> None:
+        if uid not in self._shown:
+            select = visible().where(run.c.uid == text_key(uid))
+            if not self._confirmed(session, select, condition, Order.NEWEST_FIRST):
+                raise RunNotFoundError(f"No Run with the uid {uid!r} in {self!r}.")
+
     # Which Runs
 
     def where(self, node: Node) -> Self:
@@ -93,6 +109,7 @@ class SQLStore:
         view.__dict__.update(self.__dict__)
         view._node = node if self._node == EVERYTHING else And((self._node, node))
         view._condition = condition(view._node, TABLES)
+        view._shown = set()
         return view
 
     def uids(
@@ -185,6 +202,7 @@ class SQLStore:
                 uid = text_of(key)
                 if (condition.exact and indexed) or self._matches(session, uid):
                     found.append(uid)
+                    self._shown.add(uid)
                     if len(found) == limit:
                         return found
                 place = (here[0], here[1])
@@ -207,21 +225,21 @@ class SQLStore:
     # The documents of a Run
 
     def run_starts(self, uids: Sequence[str]) -> list[JSONDocument]:
-        with self._reading() as session:
+        with self._reading_of(*uids) as session:
             return [self._start(session, uid) for uid in uids]
 
     def _start(self, session: Session, uid: str) -> JSONDocument:
         return unpack(self._found(session.one("start", uid=text_key(uid)), uid)[0])
 
     def run_stops(self, uids: Sequence[str]) -> list[JSONDocument | None]:
-        with self._reading() as session:
+        with self._reading_of(*uids) as session:
             return [
                 _unpacked(self._found(session.one("stop", uid=text_key(uid)), uid)[0])
                 for uid in uids
             ]
 
     def version(self, uid: str) -> int:
-        with self._reading() as session:
+        with self._reading_of(uid) as session:
             return self._found(session.one("version", uid=text_key(uid)), uid)[0]
 
     def stream_names(self, uid: str) -> list[str]:
@@ -246,7 +264,7 @@ class SQLStore:
 
     def _documents(self, uid: str, name: str, **values: Any) -> list[tuple[Any, ...]]:
         """Return what a statement finds in a Run, and make sure that there is such a Run."""
-        with self._reading() as session:
+        with self._reading_of(uid) as session:
             rows = session.all(name, uid=text_key(uid), **values)
             if not rows:
                 self._check_run(session, uid)
@@ -263,7 +281,7 @@ class SQLStore:
     # Rows
 
     def event_count(self, uid: str, descriptor: str) -> int:
-        with self._reading() as session:
+        with self._reading_of(uid) as session:
             rows = StoredRows.of(session, uid, EVENT, descriptor)
             if rows is None:
                 self._check_run(session, uid)
@@ -310,16 +328,16 @@ class SQLStore:
         keys: Iterable[Key] | None = None,
         rows: slice = slice(None),
     ) -> Table:
-        with self._reading() as session:
+        wanted = None if keys is None else list(keys)
+        with self._reading_of(uid) as session:
             stored = StoredRows.of(session, uid, kind, parent)
             if stored is None:
                 self._check_run(session, uid)
                 return Table(0)
-            wanted = None if keys is None else frozenset(keys)
             start, stop = _bounds(rows, stored)
             with _naming(uid, kind, parent):
                 table = stored.table(start, max(start, stop), wanted)
-        return table if keys is None else selected(table, keys, slice(None))
+        return table if wanted is None else selected(table, wanted, slice(None))
 
     # Writing
 
@@ -336,10 +354,7 @@ class SQLStore:
 
     def problems(self) -> list[Problem]:
         with self._reading() as session:
-            return [
-                Problem(problem, kind, text_of(uid), run and text_of(run), reason, unpack(body))
-                for problem, kind, uid, run, reason, body in session.all("asides")
-            ]
+            return [_problem(row) for row in session.all("asides")]
 
 
 def _bounds(rows: slice, stored: StoredRows) -> tuple[int, int]:
@@ -348,6 +363,12 @@ def _bounds(rows: slice, stored: StoredRows) -> tuple[int, int]:
     if start < 0 or stop < 0:
         start, stop, _ = rows.indices(stored.count())
     return start, stop
+
+
+def _problem(row: tuple[Any, ...]) -> Problem:
+    problem, kind, uid, run, reason, body = row
+    texts = (None if key is None else text_of(key) for key in (kind, uid, run, reason))
+    return Problem(problem, *texts, unpack(body))  # type: ignore[arg-type]
 
 
 def _first(row: tuple[Any, ...] | None) -> Any:

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
 from sqlalchemy.pool import QueuePool
@@ -57,8 +57,8 @@ class SQLiteStore(SQLStore):
     path
         The file; it is made if it is not there and `mode` allows.
     mode : {'write', 'read', None}
-        *write*: open for recording, or fail. *read*: do not touch the file. None: for recording
-        where the file allows it, else for reading.
+        *write*: open for recording, or fail. *read*: only for reading. None: for recording where
+        the file allows it, else for reading.
 
     Raises
     ------
@@ -84,6 +84,14 @@ class SQLiteStore(SQLStore):
         super().__init__(database, None if database.reads_only else Recorder(database))
         self._file = database
         self._mode = mode
+
+    @classmethod
+    def temporary(cls) -> Self:
+        """Open a new store that is deleted when nothing uses it any more."""
+        folder = tempfile.mkdtemp(prefix="databroker-")
+        store = cls(Path(folder) / "temp.db")
+        weakref.finalize(store._file, shutil.rmtree, folder, ignore_errors=True)
+        return store
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopened, (str(self._file.path), self._mode, self._node)
@@ -156,8 +164,8 @@ class SQLiteDatabase:
         _check_path(self.path, mode)
         if mode != "read":
             _check_file_system(self.path)
-        if not self.path.exists() or self.path.stat().st_size == 0:
-            _create(self.path)
+            if not self.path.exists() or self.path.stat().st_size == 0:
+                _create(self.path)
         self.reads_only = mode == "read" or not _is_writable(self.path)
         if self.reads_only and mode == "write":
             raise ReadOnlyStoreError(
@@ -343,6 +351,8 @@ def _check_path(path: Path, mode: Mode | None) -> None:
             f"{path} is a folder; a store is a file, such as {path / 'runs.db'}."
         )
     if path.exists():
+        if mode == "read" and path.stat().st_size == 0:
+            raise InvalidStoreError(f"{path} is empty; open it for recording to make it a store.")
         return
     if mode == "read":
         raise InvalidStoreError(f"There is no store {path} to read.")
@@ -440,6 +450,8 @@ def _read_access(path: Path) -> Access:
         if not log.exists() or log.stat().st_size == 0:
             return Access(path, "immutable=1")
         return Access(_copied(path, log), "mode=rw")
+    except sqlite.DatabaseError as error:
+        raise _unreadable(path, error) from error
     return access
 
 

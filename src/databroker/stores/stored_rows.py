@@ -1,7 +1,7 @@
 """The rows of one parent, as they lie in a relational database."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from databroker.documents.columns import Column, Key, Part, Table, concatenated
 from databroker.documents.packing import unpack
@@ -13,6 +13,10 @@ from databroker.stores.statements import Session
 
 if TYPE_CHECKING:
     from databroker.stores.protocol import JSONDocument
+
+
+Window: TypeAlias = tuple[Any, ...]
+"""First row, number of rows, and the rows themselves."""
 
 
 class StoredRows:
@@ -42,11 +46,13 @@ class StoredRows:
         row = self._session.one("tail_rows", **self._place)
         return 0 if row is None else row[0]
 
-    def table(self, start: int, stop: int, keys: frozenset[Key] | None) -> Table:
+    def table(self, start: int, stop: int, keys: Collection[Key] | None) -> Table:
         """Return rows as a table, as far as they are there, with the columns that are asked for."""
         stretches = [*self._pages(start, stop, keys), *self._tail(start, stop, keys)]
-        if not stretches:
-            return Table(0)
+        stretches.sort(key=lambda stretch: stretch[0])  # a large flush may lie behind a tail
+        if not stretches:  # the columns are there all the same
+            first_row = [*self._pages(0, 1, keys), *self._tail(0, 1, keys)]
+            return selected(first_row[0][1], None, slice(0, 0)) if first_row else Table(0)
         at = end = stretches[0][0]
         for first, table in stretches:
             if first != end or at > start:
@@ -56,7 +62,7 @@ class StoredRows:
         return selected(whole, None, slice(start - at, min(stop, end) - at))
 
     def _pages(
-        self, start: int, stop: int, keys: frozenset[Key] | None
+        self, start: int, stop: int, keys: Collection[Key] | None
     ) -> Iterator[tuple[int, Table]]:
         pages = self._session.all("pages", **self._place, start=start, stop=stop)
         for number, first, count, head, body in pages:
@@ -76,18 +82,29 @@ class StoredRows:
         return column.load(count, row[0])
 
     def _tail(
-        self, start: int, stop: int, keys: frozenset[Key] | None
+        self, start: int, stop: int, keys: Collection[Key] | None
     ) -> Iterator[tuple[int, Table]]:
         windows = self._session.all("tails", **self._place, start=start, stop=stop)
-        if not windows:
-            return
-        ordinals: list[int] = []
-        documents: list[JSONDocument] = []
-        for first, count, body in windows:
-            numbers, rows = unpack(unsealed(body))
-            if first != windows[0][0] + len(documents) or count != len(rows):
-                raise CorruptDataError(f"Rows before {first} are missing.")
-            ordinals += numbers
-            documents += rows
-        table = with_ordinals(table_of(documents, self._kind), ordinals)
-        yield windows[0][0], table if keys is None else selected(table, keys, slice(None))
+        for neighbors in _neighbors(windows):
+            ordinals: list[int] = []
+            documents: list[JSONDocument] = []
+            for first, count, body in neighbors:
+                numbers, rows = unpack(unsealed(body))
+                if count != len(rows):
+                    raise CorruptDataError(f"Rows behind {first} are missing.")
+                ordinals += numbers
+                documents += rows
+            table = with_ordinals(table_of(documents, self._kind), ordinals)
+            yield neighbors[0][0], table if keys is None else selected(table, keys, slice(None))
+
+
+def _neighbors(windows: Sequence[Window]) -> Iterator[list[Window]]:
+    """Yield windows that follow each other without a gap, together."""
+    group: list[Window] = []
+    for window in windows:
+        if group and window[0] != group[-1][0] + group[-1][1]:
+            yield group
+            group = []
+        group.append(window)
+    if group:
+        yield group

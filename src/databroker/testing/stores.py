@@ -111,6 +111,10 @@ class StoreMaker:
         """Whether Runs outlive the store that recorded them."""
         return self.again is not None
 
+    def for_one_example(self) -> Self:
+        """Return a maker of its own, so that an example can close what it opened."""
+        return type(self)(self.new, self.again)
+
     def __call__(self) -> Any:
         """Return a fresh and empty store."""
         return self._kept(self.new())
@@ -274,9 +278,10 @@ def test_any_run_is_given_back_as_it_was_inserted(make_store: StoreMaker) -> Non
     @examples(40)
     @given(strategies.runs())
     def holds(run: Run) -> None:
-        store = make_store()
-        record(store, copy.deepcopy(run))
-        assert_holds(make_store.reopen(store), run)
+        with make_store.for_one_example() as make:
+            store = make()
+            record(store, copy.deepcopy(run))
+            assert_holds(make.reopen(store), run)
 
     holds()
 
@@ -287,6 +292,23 @@ def test_many_events_are_given_back(make_store: StoreMaker, pack: Callable[[Run]
     record(store, pack(run))
     assert_holds(store, run)
     assert_holds(make_store.reopen(store), run)
+
+
+@pytest.mark.parametrize("lengths", [(2, 1000), (1000, 2), (1, 600, 1, 600, 1), (300,) * 5])
+@every_packing
+def test_events_may_come_in_stretches_of_any_length(
+    make_store: StoreMaker, pack: Callable[[Run], Run], lengths: tuple[int, ...]
+) -> None:
+    store, run = make_store(), simple_run(sum(lengths), seed="stretches", stop=False)
+    record(store, run[:2])
+    place = 2
+    for length in lengths:
+        record(store, pack(run[place : place + length]))
+        place += length
+        assert_holds(store, run[:place])
+    record(store, [("stop", {"uid": "stop", "run_start": run[0][1]["uid"], "time": TIME})])
+    columns = make_store.reopen(store).columns(run[0][1]["uid"], run[1][1]["uid"]).columns
+    assert columns["", "uid"].to_pylist() == uids_of(run, "event")
 
 
 def test_single_events_and_pages_may_alternate(make_store: StoreMaker) -> None:
@@ -328,14 +350,17 @@ def test_many_runs_may_be_shuffled_together(
 
 def test_threads_may_record_runs_at_once(make_store: StoreMaker) -> None:
     store = make_store()
-    runs = [simple_run(60, seed=f"thread {number}") for number in range(4)]
-    threads = [threading.Thread(target=_insert_all, args=(store, run)) for run in runs]
+    runs = [[simple_run(20, seed=f"{one} {other}") for other in range(6)] for one in range(4)]
+    threads = [
+        threading.Thread(target=_insert_all, args=(store, list(chain.from_iterable(of_thread))))
+        for of_thread in runs
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     store.flush()
-    for run in runs:
+    for run in chain.from_iterable(runs):
         assert_holds(store, run)
 
 
@@ -1275,17 +1300,15 @@ def test_pages_without_their_parents_are_adopted(
 
 
 def test_documents_may_come_in_any_order(make_store: StoreMaker) -> None:
-    numbers = count()
-
     @examples(30)
     @given(st.randoms(use_true_random=False))
     def hold(random: Random) -> None:
-        store = make_store()
-        run = external_run(2, seed=f"shuffled {next(numbers)}")
+        run = external_run(2)
         random.shuffle(run)
-        insert(store, run)
-        store.flush()
-        assert_holds(store, run)
+        with make_store.for_one_example() as make:
+            store = make()
+            record(store, run)
+            assert_holds(store, run)
 
     hold()
 

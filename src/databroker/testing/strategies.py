@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from datetime import timedelta, timezone
+from functools import cache
 from itertools import cycle
 from typing import Any
 
@@ -18,6 +19,7 @@ Values = st.SearchStrategy[Any]
 # -- values ----------------------------------------------------------------------------------------
 
 
+@cache
 def texts(max_size: int = 8) -> st.SearchStrategy[str]:
     """Draw strings of any characters, with surrogates and NULs."""
     anything = (
@@ -26,22 +28,26 @@ def texts(max_size: int = 8) -> st.SearchStrategy[str]:
     return st.text(anything, max_size=max_size)
 
 
+@cache
 def floats() -> st.SearchStrategy[float]:
     """Draw floats, with NaN, infinities and -0.0."""
     return st.floats() | st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 5e-324])
 
 
+@cache
 def integers() -> st.SearchStrategy[int]:
     """Draw integers, also those that no machine word holds."""
     return st.integers(-10, 10) | st.integers(-(2**80), 2**80)
 
 
+@cache
 def timezones() -> st.SearchStrategy[timezone | None]:
     """Draw None and fixed offsets of whole minutes."""
     minutes = st.integers(-23 * 60, 23 * 60)
     return st.none() | minutes.map(lambda offset: timezone(timedelta(minutes=offset)))
 
 
+@cache
 def exact_scalars() -> Values:
     """Draw what is no JSON but kept exactly: bytes, datetime, Decimal, UUID, complex."""
     return (
@@ -53,16 +59,19 @@ def exact_scalars() -> Values:
     )
 
 
+@cache
 def json_scalars() -> Values:
     """Draw None, booleans, numbers and strings."""
     return st.none() | st.booleans() | integers() | floats() | texts()
 
 
+@cache
 def dtypes() -> st.SearchStrategy[np.dtype[Any]]:
     """Draw every kind of dtype, of either byte order, and records of them."""
     return _plain_dtypes() | arrays_of.array_dtypes(_plain_dtypes(), max_size=3)
 
 
+@cache
 def _plain_dtypes() -> st.SearchStrategy[np.dtype[Any]]:
     return st.one_of(
         arrays_of.boolean_dtypes(),
@@ -77,17 +86,20 @@ def _plain_dtypes() -> st.SearchStrategy[np.dtype[Any]]:
     )
 
 
+@cache
 def arrays() -> st.SearchStrategy[np.ndarray]:
     """Draw arrays of every dtype, also of zero dimensions and of zero size."""
     shapes = arrays_of.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
     return arrays_of.arrays(dtypes(), shapes)
 
 
+@cache
 def numpy_scalars() -> Values:
     """Draw scalars of every dtype, records among them."""
     return dtypes().flatmap(lambda dtype: arrays_of.arrays(dtype, (1,))).map(lambda one: one[0])
 
 
+@cache
 def values(max_leaves: int = 6) -> Values:
     """Draw whatever may stand in a document: JSON, what JSON cannot say, numpy, and nested.
 
@@ -101,6 +113,7 @@ def values(max_leaves: int = 6) -> Values:
     return st.recursive(leaves, _containers, max_leaves=max_leaves)
 
 
+@cache
 def json_values(max_leaves: int = 6) -> Values:
     """Draw nested lists and dicts of what JSON can say (and NaN, infinities and big integers)."""
     return st.recursive(json_scalars(), _containers, max_leaves=max_leaves)
@@ -113,6 +126,7 @@ def _containers(inner: Values) -> Values:
 # -- columns ---------------------------------------------------------------------------------------
 
 
+@cache
 def columns(min_size: int = 0, max_size: int = 12) -> st.SearchStrategy[list[Any]]:
     """Draw lists of values that tend to share a type, as the values of a data key do."""
     return (
@@ -122,6 +136,7 @@ def columns(min_size: int = 0, max_size: int = 12) -> st.SearchStrategy[list[Any
     )
 
 
+@cache
 def _of_one_shape() -> st.SearchStrategy[Values]:
     """Draw strategies of nested lists, each of one type and shape."""
     element = st.sampled_from([floats(), integers(), st.booleans(), texts(3)])
@@ -135,16 +150,19 @@ def _nested_lists(element: Values, sides: list[int]) -> Values:
     return element
 
 
+@cache
 def _arrays_of_one_shape() -> st.SearchStrategy[Values]:
     shapes = arrays_of.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3)
     return st.builds(arrays_of.arrays, dtypes(), shapes)
 
 
+@cache
 def _arrays_of_one_dtype() -> st.SearchStrategy[Values]:
     shapes = arrays_of.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3)
     return dtypes().map(lambda dtype: arrays_of.arrays(dtype, shapes))
 
 
+@cache
 def _scalars_of_one_dtype() -> st.SearchStrategy[Values]:
     return dtypes().map(lambda dtype: arrays_of.arrays(dtype, (1,)).map(lambda one: one[0]))
 
@@ -178,6 +196,7 @@ _KINDS_OF_COLUMNS: tuple[Callable[[], st.SearchStrategy[Values]], ...] = (
 # -- Runs ------------------------------------------------------------------------------------------
 
 
+@cache
 def keys() -> st.SearchStrategy[str]:
     """Draw names of data keys: ordinary ones, and strings that are easily damaged."""
     return st.sampled_from(["x", "y", "image", "motor_readback"]) | texts()
@@ -197,10 +216,12 @@ def runs(draw: st.DrawFn, max_streams: int = 3, max_events: int = 12) -> Run:
     return draw(st.sampled_from(_PACKINGS))(run.documents)
 
 
+@cache
 def _times() -> st.SearchStrategy[float]:
     return st.floats(0, 2**33) | st.integers(0, 2**33)
 
 
+@cache
 def _streams() -> st.SearchStrategy[tuple[str | None, dict[str, list[Any]]]]:
     names = st.sampled_from(["primary", "primary", "baseline", "monitor", None])
     return st.tuples(names, st.dictionaries(keys(), columns(min_size=1), max_size=4))

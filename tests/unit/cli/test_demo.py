@@ -54,9 +54,8 @@ def test_the_demo_records_a_count_a_grid_scan_an_aborted_run_and_a_slow_count(to
             {"primary": 20},
             {"baseline": 2, "primary": 441},
             {"baseline": 2, "primary": 1},
-            {"baseline": 2, "primary": 12},
+            {"baseline": 2, "primary": 10},
         ]
-        assert runs[2].stop["reason"] == "the beam is gone"
 
 
 def test_the_demo_lists_searches_and_reads(tour):
@@ -72,8 +71,8 @@ def test_the_demo_follows_a_run_from_a_second_process_while_it_is_recorded(tour)
     assert lines[1] == "Run 4 began"
     assert lines[-1] == "Run 4 ended: success"
     counts = [int(number) for number in re.findall(r"Event (\d+): noisy_det is", tour.stdout)]
-    assert counts[-1] == 12
-    assert counts[0] < 12, "it saw Events before the Run ended"
+    assert counts[-1] == 10
+    assert counts[0] < 10, "it saw Events before the Run ended"
 
 
 def test_the_demo_says_where_it_wrote_the_plot(tour, folder):
@@ -93,3 +92,13 @@ def test_without_bluesky_the_demo_says_what_to_install(monkeypatch, tmp_path):
     assert line.startswith("Error: The demo needs bluesky")
     assert "pip install databroker[demo]" in line
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    result = CliRunner().invoke(main, ["demo", "--folder", str(file / "demo")])
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert str(file / "demo") in line

@@ -172,10 +172,10 @@ def test_show_of_an_unknown_run_is_one_line(path):
 def test_show_of_an_ambiguous_uid_names_them_in_one_line(tmp_path):
     path = tmp_path / "runs.db"
     with databroker.open(path) as catalog:
-        for uid in ("abc-1", "abc-2"):
-            catalog.insert("start", {"uid": uid, "time": 1.0})
+        for time, uid in enumerate(["abc-1", "abc-2"]):
+            catalog.insert("start", {"uid": uid, "time": time})
     message = error_of("show", str(path), "abc")
-    assert message == "Multiple matches to partial uid 'abc': abc-1 abc-2"
+    assert message == "Multiple matches to partial uid 'abc': abc-2 abc-1"
 
 
 # backup
@@ -247,4 +247,4 @@ def test_every_command_has_help_with_its_arguments(command):
 
 
 def test_the_version_is_that_of_the_package():
-    assert output_of("--version") == f"main, version {databroker.__version__}\n"
+    assert output_of("--version") == f"databroker, version {databroker.__version__}\n"
