@@ -5,7 +5,7 @@ import inspect
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -121,6 +121,12 @@ class Printer:
 
     def pretty(self, thing: Any) -> None:
         self.parts.append(repr(thing))
+
+    @contextlib.contextmanager
+    def group(self, indent: int, opened: str, closed: str) -> Iterator[None]:
+        self.text(opened)
+        yield
+        self.text(closed)
 
 
 def pretty(thing: Any) -> str:

@@ -89,7 +89,7 @@ IN_RUNS: dict[str, dict[str, Any]] = {
         "primary.read": dataset([1, 2, 3, 4], a=column(INT, [1, 2, 3, 4])),
     },
     "array_under_two_descriptors": {
-        "primary.read": dataset([1, 2], a=column(OBJECT, [[1, 2], [3, 4, 5]])),
+        "primary.read": dataset([1, 2], a=column(OBJECT, [[1, 2], [3, 4, 5]]), warns=MISFIT),
         "primary.timestamps": readings([1, 2], "a"),
     },
     "no_events": {
@@ -146,7 +146,7 @@ IN_RUNS: dict[str, dict[str, Any]] = {
     },
     "ragged": {
         "primary.read": dataset(
-            [1, 2], a=column(OBJECT, [[1, 2], [3, 4, 5]]), b=column(INT, [1, 2])
+            [1, 2], a=column(OBJECT, [[1, 2], [3, 4, 5]]), b=column(INT, [1, 2]), warns=MISFIT
         ),
         "primary.timestamps": readings([1, 2], "a", "b"),
     },
@@ -182,8 +182,8 @@ IN_RUNS: dict[str, dict[str, Any]] = {
     },
     "rich_configuration": {
         "primary.list(config)": ["det", "motor"],
-        "primary.config[motor]": dataset([1, 2, 3]),
-        "primary.config_timestamps[motor]": dataset([1, 2, 3]),
+        "primary.config[motor]": {},
+        "primary.config_timestamps[motor]": {},
         "primary.config_timestamps[det]": settings(
             [1, 2, 3],
             "det_exposure",
@@ -222,9 +222,16 @@ class Begins:
 
 @dataclass(frozen=True)
 class Holds:
-    """A list with these items among others."""
+    """A list with these items among others, or a mapping with these keys."""
 
     items: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Shows:
+    """An object whose repr begins so."""
+
+    text: str
 
 
 def runs_of(*names: str) -> list[dict[str, str]]:
@@ -238,6 +245,20 @@ def run_of(name: str) -> dict[str, str]:
 
 def uids_of(*names: str) -> list[str]:
     return [LOOKUP_UIDS[name] for name in names]
+
+
+def described_catalog(name: str) -> dict[str, Any]:
+    """Say how intake shows a catalog."""
+    return {
+        "name": name,
+        "container": "catalog",
+        "plugin": [None],
+        "description": "",
+        "direct_access": "forbid",
+        "user_parameters": [],
+        "metadata": {},
+        "args": {},
+    }
 
 
 NEWEST_FIRST = ("newest", "digits", "twin two", "twin one", "oldest")
@@ -274,8 +295,180 @@ IN_LOOKUP: dict[str, Any] = {
     "sorted(cat.search({'scan_id': {'$nope': 2}}))": Raises("UnsupportedQueryError"),
     "sorted(cat.search({'$text': {'$search': 'scan'}}))": uids_of("twin one", "twin two"),
     "sorted(cat.search(queries.TextQuery('scan')))": uids_of("twin one", "twin two"),
+    "cat.describe()": described_catalog("temp"),
+    "cat.describe()['metadata']": {},
+    f"{SCANS}.describe()": described_catalog("search results"),
+    "cat.entry": Raises("AttributeError"),
+    "cat.pop('aaaa')": Raises("AttributeError"),
     "cat.search(None)": {"type": "databroker", "repr": "<Intake catalog: search results>"},
     "type(temp).__name__": "Broker",
     "[c.__name__ for c in type(cat).__mro__]": Holds(frozenset({"Broker", "Catalog"})),
 }
 """About a catalog of five Runs: expression → our answer."""
+
+
+def time_last(answer: Any) -> Any:
+    """Put the coordinate behind the data: 1.x names it first in ``dataset.variables``."""
+    return [*(name for name in answer if name != "time"), *({"time"} & set(answer))]
+
+
+START = {"uid": run_uid("one_descriptor"), "time": EPOCH, "scan_id": 1, "plan_name": "count"}
+STOP = {
+    "uid": "one_descriptor-stop",
+    "run_start": run_uid("one_descriptor"),
+    "time": EPOCH + 100,
+    "exit_status": "success",
+    "reason": "",
+    "num_events": {"primary": 3},
+}
+DOCUMENT = {"uid": run_uid("one_descriptor"), "time": EPOCH, "nested": {"list": [1, 2]}}
+DESCRIBED = ["args", "container", "description", "direct_access", "metadata", "name", "plugin"]
+KEYS_ASKED = (
+    "for key in ('container', 'description', 'direct_access', 'name', 'plugin', 'user_parameters')"
+)
+WITHOUT_ORDER = "fill='no', strict_order=False"
+PARTITION = "'fill': 'no', 'partition_size': 'auto'"
+SELECTED = "stream(include=['motor'])"
+CONFIGURED = "stream.configure_new(include=['motor'])"
+SOURCE = {"object": "det", "source": "SIM:made up"}
+VARIABLES = "for name, variable in stream.read().variables.items()"
+IN_BEHAVIOR: dict[str, Any] = {
+    # documents
+    "pretty_of(doc)": f"Start({DOCUMENT!r})",
+    "type(copy.copy(doc)).__name__": "Start",
+    "copy.copy(doc) == doc": True,
+    "type(operator.ior(core.Start({'uid': 'x'}), {'a': 1})).__name__": Raises("NotMutable"),
+    "setattr(core.Start(), 'a', 1)": Raises("AttributeError"),
+    "[c.__name__ for c in core.NotMutable.__mro__]": Holds(frozenset({"NotMutable", "TypeError"})),
+    "[c.__name__ for c in core.PartitionIndexError.__mro__]": Holds(
+        frozenset({"PartitionIndexError", "IndexError"})
+    ),
+    "dask_tokenize(doc) == dask_tokenize(core.Start({'uid': doc['uid']}))": False,
+    "dask_tokenize(core.Event({'uid': 'x'})) == dask_tokenize(core.Event({'uid': 'x', 'a': 1}))": (
+        False
+    ),
+    "dask_tokenize(core.Datum({'datum_id': 'x'}))"
+    " == dask_tokenize(core.Datum({'datum_id': 'x', 'a': 1}))": False,
+    "dask_tokenize(core.Document({'a': 1}))": Begins(""),
+    # Runs
+    "type(run).__mro__[1].__name__": "Catalog",
+    f"[run.describe()[key] {KEYS_ASKED}]": [
+        "bluesky-run", "", "forbid", run_uid("one_descriptor"), ["catalog"], [],
+    ],
+    "sorted(run.describe())": [*DESCRIBED, "user_parameters"],
+    "run.shape": [1],
+    "run.npartitions": 1,
+    "run.version": 1,
+    "run.description": None,
+    "run.kwargs": {"name": run_uid("one_descriptor"), "ttl": None},
+    "sorted(run.discover())": ["container", "dtype", "metadata", "npartitions", "shape"],
+    "run.entry": Raises("AttributeError"),
+    "type(run.cat).__name__": "Broker",
+    "run.documents(fill=True)": Raises("ValueError"),
+    f"summaries(run, {WITHOUT_ORDER})": [
+        ["start", run_uid("one_descriptor"), "Start"],
+        ["descriptor", "one_descriptor-d1", "Descriptor"],
+        ["event_page", [f"one_descriptor-e{i}" for i in (1, 2, 3)], [1, 2, 3], "dict"],
+        ["stop", "one_descriptor-stop", "Stop"],
+    ],
+    f"[page['seq_num'] for page in event_pages(run, {WITHOUT_ORDER})]": [[1, 2, 3]],
+    f"[name for name, _ in run.canonical({WITHOUT_ORDER})]": [
+        "start", "descriptor", "event_page", "stop",
+    ],
+    "run['primary', 'a']": Raises("KeyError"),
+    "[name for name in dir(run) if not name.startswith('_')]": Holds(
+        frozenset({"documents", "get_file_list", "metadata", "primary", "start", "stop"})
+    ),
+    "run.start": START,
+    "run.stop": STOP,
+    "run.uid": run_uid("one_descriptor"),
+    "run == cat[run_start_uid]": False,
+    "pickle.loads(pickle.dumps(run)).metadata['start']['uid']": run_uid("one_descriptor"),
+    "run.read_partition(0)": Raises("NotImplementedError"),
+    # streams
+    f"{CONFIGURED} is {CONFIGURED}": False,
+    f"{SELECTED} is {SELECTED}": False,
+    f"{SELECTED}.metadata == stream.metadata": True,
+    f"list({SELECTED}.timestamps.read().variables)": ["motor", "time"],
+    "list(stream(include='motor').read().variables)": ["motor", "time"],
+    "repr(stream.config)": "<Configuration of det>",
+    "type(stream.config).__name__": "DeviceConfigurations",
+    "pretty(stream)": Begins("<BlueskyEventStream 'primary' from Run 1e68670e...>: 3 Events\n"),
+    "sorted(stream.describe())": [*DESCRIBED, "user_parameters"],
+    f"[stream.describe()[key] {KEYS_ASKED}]": [
+        "bluesky-event-stream", "", "forbid", "primary", [None], [],
+    ],
+    "stream.shape": [3],
+    "stream.npartitions": 1,
+    "stream.version": "1",
+    "stream.description": None,
+    "type(stream.entry).__name__": Raises("NoEntry"),
+    "stream.discover()['shape']": [3],
+    "sorted(stream.discover()['metadata'])": ["descriptors", "start", "stop"],
+    "stream.read() is stream.read()": False,
+    f"{{name: variable.attrs {VARIABLES}}}": {
+        "motor": {**SOURCE, "units": "mm", "precision": 3},
+        "det": {**SOURCE, "units": "counts", "long_name": "the detector"},
+        "mode": {**SOURCE, "choices": ["slow", "fast"]},
+        "time": {},
+    },
+    "(lambda s: s.to_dask() is s.to_dask())(fresh())": False,
+    "(lambda s: s.to_dask() is s.read())(fresh())": False,
+    "fresh().to_dask()['motor'].chunks": [[3]],
+    "stream.read()['time'].values.flags.writeable": False,
+    f"[name for name, _ in stream.read_partition({{'index': 0, {PARTITION}}})]": Raises("IndexError"),
+    f"stream.read_partition({{'index': 99, {PARTITION}}})": Raises("IndexError"),
+    "stream.read_partition(0)": Holds(frozenset({"motor", "det", "mode"})),
+    "type(stream.read_chunked()).__name__": "generator",
+    "stream['motor']": Shows("<xarray.DataArray 'motor' (time: 3)>"),
+    "len(stream)": 3,
+    "list(stream)": ["motor", "det", "mode"],
+    "[name for name in dir(stream) if not name.startswith('_')]": Holds(
+        frozenset({"config", "config_timestamps", "metadata", "read", "timestamps", "to_dask"})
+    ),
+    "pickle.loads(pickle.dumps(stream)).read()['motor'].values": [0.0, 0.5, 1.0],
+    # external data
+    "described(ext['primary'].read())": {
+        "dims": {"time": 2, "dim_0": 2, "dim_1": 3},
+        "coords": ["time"],
+        "data_vars": ["a", "image"],
+        "attrs": {},
+        "variables": {
+            "a": {
+                "dims": ["time"],
+                "shape": [2],
+                "dtype": "int64",
+                "kind": "i",
+                "values": [1, 2],
+                "attrs": SOURCE,
+            },
+            "image": {
+                "dims": ["time", "dim_0", "dim_1"],
+                "shape": [2, 2, 3],
+                "dtype": "uint16",
+                "kind": "u",
+                "values": [[[1, 1, 1], [1, 1, 1]], [[2, 2, 2], [2, 2, 2]]],
+                "attrs": SOURCE,
+            },
+            "time": {
+                "dims": ["time"],
+                "shape": [2],
+                "dtype": "float64",
+                "kind": "f",
+                "values": [EPOCH + 1, EPOCH + 2],
+                "attrs": {},
+            },
+        },
+    },
+    # by hand, pages, transforms
+    "by_hand()": Shows("<BlueskyRun uid="),
+    "core.to_event_pages(cursor_of(3), 2)": Shows("<databroker.catalogs.caches.PartitionedPages "),
+    "[c.__name__ for c in core.BlueskyRunFromGenerator.__mro__]": Holds(
+        frozenset({"BlueskyRun", "Catalog", "DataSource"})
+    ),
+    "[c.__name__ for c in core.BlueskyEventStream.__mro__]": Holds(
+        frozenset({"BlueskyEventStream", "DataSource"})
+    ),
+    "catalog_with(start=lambda d: 1 / 0)[-1]": Shows("<BlueskyRun uid="),
+}
+"""About everything else: expression → our answer."""

@@ -22,7 +22,7 @@ from databroker.errors import (
 )
 from databroker.search.parse import parse
 from databroker.stores.memory import MemoryStore
-from databroker.stores.protocol import Administers, Problem, RunStore, Writes
+from databroker.stores.protocol import Administers, Order, Problem, RunStore, Writes
 
 if TYPE_CHECKING:
     from databroker.v1 import Broker as V1Broker
@@ -173,12 +173,12 @@ class Broker(Catalog):
                     "Slices of a catalog count Runs from the end, such as catalog[-5:]; "
                     f"{end} would be a scan_id."
                 )
-        if key.stop == 0 and key.start is not None:
-            key = slice(key.start, None, key.step)
-        count = None if key.start is None else -key.start
-        newest = self._store.uids(limit=count)
-        uids = newest[::-1]
-        return [self._run(uid) for uid in uids[slice(None, key.stop, key.step)]]
+        if key.start and key.start < 0 and not key.stop and (key.step or 1) > 0:
+            # The last few: catalog[-5:], and catalog[-5:0] as databroker 1.x has it.
+            uids = self._store.uids(limit=-key.start)[::-1][:: key.step]
+        else:
+            uids = self._store.uids(Order.OLDEST_FIRST)[key]
+        return [self._run(uid) for uid in uids]
 
     def _run(self, uid: str) -> BlueskyRun:
         run = self._runs.get(uid)
@@ -218,8 +218,11 @@ class Broker(Catalog):
 
     def __iter__(self) -> Iterator[str]:
         last: str | None = None
-        while uids := self._store.uids(after=last, limit=AT_A_TIME):
+        while True:
+            uids = self._store.uids(after=last, limit=AT_A_TIME)
             yield from uids
+            if len(uids) < AT_A_TIME:
+                return
             last = uids[-1]
 
     def __len__(self) -> int:

@@ -112,7 +112,6 @@ class BlueskyRun(Catalog):
         self._get_filler = get_filler
         self._transforms = transforms
         self._own_metadata: dict[str, Any] = {}
-        self._finished: dict[str, Any] | None = None
         self._broker: Broker | None = None
         self._streams: dict[str, BlueskyEventStream] = {}
 
@@ -143,18 +142,12 @@ class BlueskyRun(Catalog):
     @property
     def metadata(self) -> dict[str, Any]:
         """The Run Start and the Run Stop, which is None while the Run goes on."""
-        if self._finished is None:
-            stop = self._store.run_stops([self._uid])[0]
-            documents = {
-                "start": transformed(
-                    "start", self._store.run_starts([self._uid])[0], self._transforms
-                ),
-                "stop": None if stop is None else transformed("stop", stop, self._transforms),
-            }
-            if stop is None:
-                return {**self._own_metadata, **documents}
-            self._finished = documents
-        return {**self._own_metadata, **self._finished}
+        stop = self._store.run_stops([self._uid])[0]
+        return {
+            **self._own_metadata,
+            "start": self.start,
+            "stop": None if stop is None else transformed("stop", stop, self._transforms),
+        }
 
     @metadata.setter
     def metadata(self, value: Mapping[str, Any]) -> None:
@@ -163,7 +156,7 @@ class BlueskyRun(Catalog):
     @property
     def start(self) -> Start:
         """The Run Start."""
-        return self.metadata["start"]
+        return transformed("start", self._store.run_starts([self._uid])[0], self._transforms)
 
     @property
     def stop(self) -> Stop | None:
@@ -333,7 +326,7 @@ class BlueskyRun(Catalog):
     npartitions = 1
 
     def _load(self) -> None:
-        self._finished = None
+        """Do nothing: documents are read when they are asked for."""
 
     def _get_schema(self) -> NoReturn:
         raise NotImplementedError

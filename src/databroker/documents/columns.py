@@ -8,6 +8,7 @@ import numpy as np
 
 from databroker.documents.encodings import (
     EXACT_FLOAT,
+    MANY_CHARACTERS,
     Bytes,
     Encoding,
     bits_of,
@@ -288,7 +289,7 @@ def _number_array(values: Sequence[Any], kinds: set[str]) -> np.ndarray:
 
 def _exact(values: Iterable[Any]) -> bool:
     """Tell whether the integers among these numbers are exact as float64."""
-    return all(abs(value) <= EXACT_FLOAT for value in values if _kind(value) == "int")
+    return all(abs(int(value)) <= EXACT_FLOAT for value in values if _kind(value) == "int")
 
 
 def _scalar_array(values: Sequence[Any]) -> np.ndarray:
@@ -333,16 +334,37 @@ def _all_exact(integers: np.ndarray) -> bool:
 
 
 def _joined(parts: Sequence[Part]) -> np.ndarray:
-    """Return the values of all parts that are there, as one array of its own."""
+    """Return the values of all parts that are there, as one array of its own.
+
+    Where the parts alone do not tell what `array_of` would make of all values, it is asked.
+    """
     filled = [part.values for part in parts if len(part.values)]
-    dense = [values.dense() for values in filled]
-    arrays = [array for array in dense if array is not None]
-    if arrays and len(arrays) == len(dense):
-        alike = len({array.shape[1:] for array in arrays}) == 1
-        dtype = _common_dtype(arrays) if alike else None
-        if dtype is not None:
-            return np.concatenate(arrays, dtype=dtype)
+    if len({values.family for values in filled}) == 1:
+        arrays = [values.dense() for values in filled]
+        array = _concatenated(filled[0].family, [a for a in arrays if a is not None])
+        if array is not None and len(array) == sum(map(len, filled)):
+            return array
     return array_of([value for values in filled for value in values.to_pylist()])
+
+
+def _concatenated(family: str, arrays: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Return arrays of one family of encodings as one, None where that is not the whole truth."""
+    if len({array.shape[1:] for array in arrays}) != 1:
+        return None
+    match family:
+        case "array" if arrays[0].ndim == 1:  # arrays without a dimension, not scalars
+            return None
+        case "array" | "scalar" if len({array.dtype for array in arrays}) > 1:
+            return None
+        case "text" if _width(arrays) * sum(map(len, arrays)) > MANY_CHARACTERS:
+            return None
+    dtype = _common_dtype(arrays)
+    return None if dtype is None else np.concatenate(arrays, dtype=dtype)
+
+
+def _width(arrays: Sequence[np.ndarray]) -> int:
+    """Return the length of the longest text."""
+    return max(array.dtype.itemsize // 4 for array in arrays)
 
 
 def _mask(masks: Sequence[np.ndarray | None], parts: Sequence[Part]) -> np.ndarray | None:

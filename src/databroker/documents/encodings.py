@@ -25,6 +25,7 @@ class Encoding(Protocol):
     """The values of one column, none of them None or absent."""
 
     code: ClassVar[str]
+    family: ClassVar[str]
 
     def __len__(self) -> int: ...
 
@@ -56,6 +57,7 @@ class Fixed:
 
     array: np.ndarray
     code: ClassVar[str]
+    family: ClassVar[str]
     dtype: ClassVar[str]
 
     def __len__(self) -> int:
@@ -83,6 +85,7 @@ class Floats(Fixed):
 
     __slots__ = ()
     code: ClassVar[str] = "f8"
+    family: ClassVar[str] = "number"
     dtype: ClassVar[str] = "<f8"
 
 
@@ -91,6 +94,7 @@ class Integers(Fixed):
 
     __slots__ = ()
     code: ClassVar[str] = "i8"
+    family: ClassVar[str] = "number"
     dtype: ClassVar[str] = "<i8"
 
 
@@ -99,6 +103,7 @@ class Booleans(Fixed):
 
     __slots__ = ()
     code: ClassVar[str] = "b1"
+    family: ClassVar[str] = "bool"
     dtype: ClassVar[str] = "?"
 
 
@@ -110,6 +115,7 @@ class Progression:
     step: int
     count: int
     code: ClassVar[str] = "range"
+    family: ClassVar[str] = "number"
 
     def __len__(self) -> int:
         return self.count
@@ -139,6 +145,7 @@ class Mixed:
     array: np.ndarray
     integers: np.ndarray
     code: ClassVar[str] = "if"
+    family: ClassVar[str] = "number"
 
     def __len__(self) -> int:
         return len(self.array)
@@ -170,6 +177,7 @@ class Uuids:
 
     array: np.ndarray
     code: ClassVar[str] = "uuid"
+    family: ClassVar[str] = "text"
 
     def __len__(self) -> int:
         return len(self.array)
@@ -228,6 +236,7 @@ class Labels:
     labels: tuple[str, ...]
     codes: np.ndarray
     code: ClassVar[str] = "label"
+    family: ClassVar[str] = "text"
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -273,6 +282,7 @@ class Texts:
     lengths: np.ndarray
     text: str
     code: ClassVar[str] = "str"
+    family: ClassVar[str] = "text"
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -317,10 +327,15 @@ class Texts:
         return cls(lengths, "".join(values))
 
 
+MANY_CHARACTERS = 2**24
+"""Up to this size, a fixed-width array is no waste, however short most of its texts are."""
+
+
 def text_array(values: Sequence[str]) -> np.ndarray:
     """Return texts as a fixed-width array; as objects where that would lose or waste something."""
     longest = max(map(len, values), default=0)
-    wasteful = longest * len(values) > 2**24 and longest * len(values) > 16 * sum(map(len, values))
+    size = longest * len(values)
+    wasteful = size > MANY_CHARACTERS and size > 16 * sum(map(len, values))
     if wasteful or any(value.endswith("\0") for value in values):
         return object_array(values)
     return np.array(values, dtype=f"<U{max(longest, 1)}")
@@ -342,6 +357,7 @@ class Lists:
     lengths: np.ndarray
     items: "Encoding"
     code: ClassVar[str] = "list"
+    family: ClassVar[str] = "list"
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -395,6 +411,7 @@ class Arrays:
 
     array: np.ndarray
     code: ClassVar[str] = "array"
+    family: ClassVar[str] = "array"
 
     def __len__(self) -> int:
         return len(self.array)
@@ -437,6 +454,7 @@ class Scalars(Arrays):
 
     __slots__ = ()
     code: ClassVar[str] = "scalar"
+    family: ClassVar[str] = "scalar"
 
     def to_pylist(self) -> list[Any]:
         return list(self.array)
@@ -457,6 +475,7 @@ class Objects:
     count: int
     packed: Bytes
     code: ClassVar[str] = "object"
+    family: ClassVar[str] = "object"
 
     def __len__(self) -> int:
         return self.count

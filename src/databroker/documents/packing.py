@@ -8,6 +8,7 @@ bytes. What cannot be kept is stored as something plainer, with a warning.
 
 import enum
 import warnings
+import zlib
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
@@ -72,10 +73,11 @@ def unpack(data: bytes | memoryview) -> Any:
         The bytes are damaged.
     """
     try:
-        return _unpack(data)
-    except TypeError:  # a tuple used as a key came back as a list
-        return _unpack(data, object_pairs_hook=_dict_with_tuple_keys)
-    except (ValueError, msgpack.UnpackException, OverflowError) as error:
+        try:
+            return _unpack(data)
+        except TypeError:  # a tuple used as a key came back as a list
+            return _unpack(data, object_pairs_hook=_dict_with_tuple_keys)
+    except _DAMAGED as error:
         raise CorruptDataError(f"Stored bytes are not a value: {error}.") from error
 
 
@@ -88,6 +90,41 @@ def canonical(value: Any) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CoercionWarning)
         return pack(_canonical(value))
+
+
+def stored(value: Any) -> bytes:
+    """Return the bytes of a value behind their own checksum."""
+    return sealed(pack(value))
+
+
+def restored(data: bytes | memoryview) -> Any:
+    """Return the value that `stored` made these bytes of.
+
+    Raises
+    ------
+    databroker.errors.CorruptDataError
+        The bytes are damaged.
+    """
+    return unpack(unsealed(data))
+
+
+def sealed(data: bytes) -> bytes:
+    """Return the bytes behind their own checksum."""
+    return zlib.crc32(data).to_bytes(4, "little") + data
+
+
+def unsealed(data: bytes | memoryview) -> bytes | memoryview:
+    """Return the bytes that were sealed.
+
+    Raises
+    ------
+    databroker.errors.CorruptDataError
+        The bytes are not those that were sealed.
+    """
+    seal, content = data[:4], data[4:]
+    if zlib.crc32(content).to_bytes(4, "little") != seal:
+        raise CorruptDataError("Stored bytes are damaged: their checksum does not hold.")
+    return content
 
 
 def _pack_layers(value: Any) -> bytes:
@@ -149,7 +186,7 @@ def _encode(value: Any) -> Any:
     if encode is not None:
         return encode(value)
     if isinstance(value, np.str_):  # an array would drop trailing NULs
-        return msgpack.ExtType(TEXT, _packb(str(value)))
+        return msgpack.ExtType(TEXT, _packb(str.__str__(value)))
     if isinstance(value, np.bytes_):
         return msgpack.ExtType(TEXT, _packb(bytes(value)))
     if isinstance(value, np.generic):
@@ -290,6 +327,11 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
     UNIQUE: lambda data: UUID(bytes=data),
     NESTED: lambda data: unpack(data),
 }
+
+_DAMAGED = (
+    ArithmeticError, AttributeError, LookupError, TypeError, ValueError, msgpack.UnpackException,
+)  # fmt: skip
+"""What decoding raises where the bytes are not those that were packed."""
 
 EXACT = frozenset({bool, int, float, str, bytes, type(None), list, dict, msgpack.ExtType})
 """The types that msgpack keeps by itself."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from databroker.documents.columns import ABSENT, Column, Key, Part, Table
 from databroker.documents.encodings import Bytes
-from databroker.documents.packing import pack, unpack
+from databroker.documents.packing import pack, sealed, unpack, unsealed
 from databroker.errors import CorruptDataError, InvalidDocumentError
 
 ORDINAL: Final[Key] = ("#", "ordinal")
@@ -218,25 +218,6 @@ def dump(table: Table) -> StoredPage:
         for (group, name), (head, data) in zip(table.columns, dumped, strict=True)
     ]
     return StoredPage(table.count, sealed(pack(columns)), tuple(data for _, data in dumped))
-
-
-def sealed(data: bytes) -> bytes:
-    """Return the bytes behind their own checksum."""
-    return zlib.crc32(data).to_bytes(4, "little") + data
-
-
-def unsealed(data: Bytes) -> Bytes:
-    """Return the bytes that were sealed.
-
-    Raises
-    ------
-    databroker.errors.CorruptDataError
-        The bytes are not those that were sealed.
-    """
-    seal, content = data[:4], data[4:]
-    if zlib.crc32(content).to_bytes(4, "little") != seal:
-        raise CorruptDataError("Stored bytes are damaged: their checksum does not hold.")
-    return content
 
 
 def _whole(column: Column) -> Part:

@@ -217,7 +217,7 @@ class Inbox:
         known = run.rows.get((kind.name, parent))
         if known is None:
             stored = self._ledger.rows_of(run.uid, kind, parent)
-            known = {item[kind.uid]: _digest(item) for item in stored}
+            known = {item[kind.uid]: digest_of(item) for item in stored}
             run.rows[kind.name, parent] = known
         return self._is_new(known, row[kind.uid], row, run, kind.name, on_conflict)
 
@@ -227,7 +227,7 @@ class Inbox:
         uid = start["uid"]
         run = self._known_run(uid)
         if run is None:
-            self._remember(OpenRun(uid, stored=False, singles={("start", uid): _digest(start)}))
+            self._remember(OpenRun(uid, stored=False, singles={("start", uid): digest_of(start)}))
             self._ledger.append(NewRun(uid, start))
             self._adopt(uid, on_conflict)
             return
@@ -263,7 +263,7 @@ class Inbox:
             return self._is_new(run.singles, (name, uid), doc, run, name, on_conflict)
         # Documents without a uid are the same if they say the same; while a Run is recorded for
         # the first time, each of them counts.
-        digest = _digest(doc)
+        digest = digest_of(doc)
         known = run.singles.setdefault((name, digest.hex()), digest)
         return known is digest or not run.stored
 
@@ -294,9 +294,9 @@ class Inbox:
         start = self._ledger.start_of(uid)
         if start is None:
             return None
-        run = OpenRun(uid, stored=True, singles={("start", uid): _digest(start)})
+        run = OpenRun(uid, stored=True, singles={("start", uid): digest_of(start)})
         for kind, single, document in self._ledger.singles_of(uid):
-            digest = _digest(document)
+            digest = digest_of(document)
             run.singles[kind, single or digest.hex()] = digest
             run.stopped |= kind == "stop"
             self._run_of.setdefault((kind, single), uid)
@@ -322,7 +322,7 @@ class Inbox:
         on_conflict: str,
     ) -> bool:
         """Tell whether a document is new, and remember it; set it aside if it contradicts."""
-        digest = _digest(doc)
+        digest = digest_of(doc)
         before = known.setdefault(identity, digest)
         if before is digest:
             return True
@@ -340,7 +340,7 @@ class Inbox:
         )
         if on_conflict == "raise":
             raise ConflictError(reason)
-        digest = _digest(doc)
+        digest = digest_of(doc)
         if digest not in run.conflicts:
             run.conflicts.add(digest)
             self._ledger.append(Aside(Problem("conflict", name, uid, run.uid, reason, doc), None))
@@ -397,7 +397,8 @@ def _uid_of(name: str, doc: Mapping[str, Any]) -> str:
     return str(doc.get("datum_id" if name == "datum" else "uid", ""))
 
 
-def _digest(doc: Mapping[str, Any]) -> Digest:
+def digest_of(doc: Mapping[str, Any]) -> Digest:
+    """Return what is equal for documents that count as the same."""
     return blake2b(canonical(doc), digest_size=16).digest()
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from databroker.documents.packing import unpack
+from databroker.documents.packing import restored
 from databroker.documents.pages import RowKind, documents_of
 from databroker.errors import DatabrokerWarning, RecordingError, StoreClosedError
 from databroker.stores.inbox import Aside, Entry, Inbox, Rows
@@ -20,7 +20,7 @@ from databroker.stores.protocol import JSONDocument
 from databroker.stores.schema import text_key, text_of
 from databroker.stores.statements import Session
 from databroker.stores.stored_rows import StoredRows
-from databroker.stores.writer import Writer
+from databroker.stores.writer import Left, Writer
 
 DELAY = 0.05
 """How long an Event may wait for others, in seconds."""
@@ -39,6 +39,8 @@ class RecordingDatabase(Protocol):
     """A database that a recorder reads and writes."""
 
     uri: str
+    refusals: tuple[type[Exception], ...]
+    """What is raised where trying again later may help."""
 
     def reading(self) -> AbstractContextManager[Session]: ...
 
@@ -97,11 +99,9 @@ class Recorder:
         """Take one document; those that begin, describe or end a Run are stored on return."""
         if self._closed:
             raise StoreClosedError(f"The store {self._database.uri} is closed.")
-        error = self._error
-        if error is not None and name not in AT_ONCE:
-            self.flush()
+        refused = self._error is not None
         self._inbox.insert(name, doc, on_conflict)
-        if name in AT_ONCE:
+        if refused or name in AT_ONCE:
             self.flush()
 
     def flush(self) -> None:
@@ -163,7 +163,7 @@ class Recorder:
     def start_of(self, run: str) -> JSONDocument | None:
         with self._settled() as session:
             row = session.one("start", uid=text_key(run))
-        return None if row is None else unpack(row[0])
+        return None if row is None else restored(row[0])
 
     def run_of(self, kind: str, uid: str) -> str | None:
         with self._settled() as session:
@@ -173,7 +173,7 @@ class Recorder:
     def singles_of(self, run: str) -> Iterable[tuple[str, str, JSONDocument]]:
         with self._settled() as session:
             rows = session.all("singles", uid=text_key(run))
-        return [(text_of(kind), text_of(uid), unpack(body)) for kind, uid, body in rows]
+        return [(text_of(kind), text_of(uid), restored(body)) for kind, uid, body in rows]
 
     def rows_of(self, run: str, kind: RowKind, parent: str) -> Iterable[JSONDocument]:
         with self._settled() as session:
@@ -193,7 +193,7 @@ class Recorder:
             self._claims.append((parent, claimed))
             self._wake()
         self._waiting.discard(parent)
-        return [(text_of(kind), unpack(body)) for kind, body in claimed.result()]
+        return [(text_of(kind), restored(body)) for kind, body in claimed.result()]
 
     def _settled(self) -> AbstractContextManager[Session]:
         """Open a view of the database that holds everything taken so far."""
@@ -220,9 +220,9 @@ class Recorder:
         with self._changed:
             if not (self._claims or self._folding or self._closed or self._is_due()):
                 self._changed.wait(self._pause())
-            entries = self._entries if self._is_due() else []
-            if entries:
-                self._entries, self._due = [], None
+            entries: list[Entry] = []
+            if self._is_due():
+                entries, self._entries, self._due = self._entries, [], None
             claims = list(self._claims)
             self._claims.clear()
             nothing = not (entries or claims or self._folding or self._entries)
@@ -251,22 +251,43 @@ class Recorder:
 
     def _store(self, entries: list[Entry]) -> None:
         try:
-            stored = self._writer.store(entries)
+            left = self._writer.store(entries)
         except Exception as error:  # noqa: BLE001 - nothing may end this thread and lose entries
+            if not isinstance(error, self._database.refusals):
+                self._store_one_by_one(entries)
+                return
             with self._changed:
                 self._entries[:0] = entries
                 self._due = time.monotonic() + 1.0
                 self._error = error
                 self._changed.notify_all()
             return
-        self._folding.extend(self._writer.fold(at, tail_only=True) for at in stored.grown)
-        self._folding.extend(self._writer.fold(at, tail_only=False) for at in stored.finished)
+        self._settle(entries, left)
+
+    def _settle(self, entries: list[Entry], left: Left) -> None:
+        """Count entries as stored, and note what is left to fold."""
+        self._folding.extend(self._writer.fold(at, tail_only=True) for at in left.grown)
+        self._folding.extend(self._writer.fold(at, tail_only=False) for at in left.finished)
         with self._changed:
             self._stored += len(entries)
             self._rows -= sum(entry.count if isinstance(entry, Rows) else 1 for entry in entries)
             self._error = None
             self._changed.notify_all()
         self._database.tidy()
+
+    def _store_one_by_one(self, entries: list[Entry]) -> None:
+        """Store what can be stored: one entry that cannot must not keep the others out."""
+        for entry in entries:
+            try:
+                left = self._writer.store([entry])
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+                left = Left()
+                warnings.warn(
+                    f"A document cannot be stored and is lost: {error!r}. It is {entry!r:.500}",
+                    DatabrokerWarning,
+                    stacklevel=1,
+                )
+            self._settle([entry], left)
 
     def _claim(self, parent: str, claimed: "Future[list[tuple[str, bytes]]]") -> None:
         try:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self, TypeVar
 import sqlalchemy as sa
 
 from databroker.documents.columns import Key, Table
-from databroker.documents.packing import unpack
+from databroker.documents.packing import restored
 from databroker.documents.pages import (
     DATUM,
     EVENT,
@@ -212,7 +212,7 @@ class SQLStore:
     def _matches(self, session: Session, uid: str) -> bool:
         wanted = scopes(self._node)
         documents = RunDocuments(
-            unpack(_first(session.one("start", uid=text_key(uid)))) if "start" in wanted else {},
+            restored(_first(session.one("start", uid=text_key(uid)))) if "start" in wanted else {},
             _unpacked(_first(session.one("stop", uid=text_key(uid)))) if "stop" in wanted else None,
             self._descriptors_in(session, uid) if "descriptors" in wanted else [],
         )
@@ -220,7 +220,7 @@ class SQLStore:
 
     def _descriptors_in(self, session: Session, uid: str) -> list[JSONDocument]:
         rows = session.all("of_kind", uid=text_key(uid), kind="descriptor")
-        return [unpack(body) for (body,) in rows]
+        return [restored(body) for (body,) in rows]
 
     # The documents of a Run
 
@@ -229,7 +229,7 @@ class SQLStore:
             return [self._start(session, uid) for uid in uids]
 
     def _start(self, session: Session, uid: str) -> JSONDocument:
-        return unpack(self._found(session.one("start", uid=text_key(uid)), uid)[0])
+        return restored(self._found(session.one("start", uid=text_key(uid)), uid)[0])
 
     def run_stops(self, uids: Sequence[str]) -> list[JSONDocument | None]:
         with self._reading_of(*uids) as session:
@@ -257,10 +257,10 @@ class SQLStore:
 
     def other_documents(self, uid: str) -> list[tuple[int, str, JSONDocument]]:
         rows = self._documents(uid, "of_other_kinds")
-        return [(ordinal, text_of(kind), unpack(body)) for ordinal, kind, body in rows]
+        return [(ordinal, text_of(kind), restored(body)) for ordinal, kind, body in rows]
 
     def _singles(self, uid: str, kind: str) -> list[JSONDocument]:
-        return [unpack(body) for (body,) in self._documents(uid, "of_kind", kind=kind)]
+        return [restored(body) for (body,) in self._documents(uid, "of_kind", kind=kind)]
 
     def _documents(self, uid: str, name: str, **values: Any) -> list[tuple[Any, ...]]:
         """Return what a statement finds in a Run, and make sure that there is such a Run."""
@@ -368,7 +368,7 @@ def _bounds(rows: slice, stored: StoredRows) -> tuple[int, int]:
 def _problem(row: tuple[Any, ...]) -> Problem:
     problem, kind, uid, run, reason, body = row
     texts = (None if key is None else text_of(key) for key in (kind, uid, run, reason))
-    return Problem(problem, *texts, unpack(body))  # type: ignore[arg-type]
+    return Problem(problem, *texts, restored(body))  # type: ignore[arg-type]
 
 
 def _first(row: tuple[Any, ...] | None) -> Any:
@@ -376,7 +376,7 @@ def _first(row: tuple[Any, ...] | None) -> Any:
 
 
 def _unpacked(body: bytes | None) -> JSONDocument | None:
-    return None if body is None else unpack(body)
+    return None if body is None else restored(body)
 
 
 @contextmanager

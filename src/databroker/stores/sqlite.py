@@ -164,8 +164,7 @@ class SQLiteDatabase:
         _check_path(self.path, mode)
         if mode != "read":
             _check_file_system(self.path)
-            if not self.path.exists() or self.path.stat().st_size == 0:
-                _create(self.path)
+            self._create_if_empty()
         self.reads_only = mode == "read" or not _is_writable(self.path)
         if self.reads_only and mode == "write":
             raise ReadOnlyStoreError(
@@ -180,6 +179,15 @@ class SQLiteDatabase:
         _databases.add(self)
         with self.reading() as session:
             _check_format(self.path, session)
+
+    refusals: tuple[type[Exception], ...] = (sqlite.OperationalError, OSError)
+
+    def _create_if_empty(self) -> None:
+        if self.path.exists() and self.path.stat().st_size > 0:
+            return
+        if self.path.exists() and not _is_writable(self.path):
+            raise InvalidStoreError(f"{self.path} is empty and cannot be written.")
+        _create(self.path)
 
     # Connections
 
@@ -204,7 +212,10 @@ class SQLiteDatabase:
             raise StoreClosedError(f"The store {self.path} is closed.")
         if self._access.is_immutable:
             self._look_again()
-        connection = self._pools[0].connect()
+        try:
+            connection = self._pools[0].connect()
+        except sqlite.DatabaseError as error:
+            raise _unreadable(self.path, error) from error
         try:
             cursor = connection.cursor()
             cursor.execute("BEGIN")
@@ -293,6 +304,8 @@ class SQLiteDatabase:
 
     def backup(self, path: Path) -> None:
         """Copy the file, page by page, while others write."""
+        if self._closed:
+            raise StoreClosedError(f"The store {self.path} is closed.")
         if path.exists():
             raise InvalidStoreError(f"{path} exists; back up to a new file.")
         if not path.parent.is_dir():

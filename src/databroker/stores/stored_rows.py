@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from databroker.documents.columns import Column, Key, Part, Table, concatenated
-from databroker.documents.packing import unpack
-from databroker.documents.pages import RowKind, StoredColumn, stored_columns, table_of, unsealed
+from databroker.documents.packing import restored
+from databroker.documents.pages import RowKind, StoredColumn, stored_columns, table_of
 from databroker.errors import CorruptDataError
 from databroker.stores.rows import selected, with_ordinals
 from databroker.stores.schema import text_key
@@ -89,7 +89,7 @@ class StoredRows:
             ordinals: list[int] = []
             documents: list[JSONDocument] = []
             for first, count, body in neighbors:
-                numbers, rows = unpack(unsealed(body))
+                numbers, rows = restored(body)
                 if count != len(rows):
                     raise CorruptDataError(f"Rows behind {first} are missing.")
                 ordinals += numbers

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from databroker.documents.columns import Table
-from databroker.documents.packing import pack, unpack
-from databroker.documents.pages import RowKind, dump, sealed
+from databroker.documents.packing import restored, stored
+from databroker.documents.pages import RowKind, dump
 from databroker.search.index import entries as index_entries
 from databroker.search.index import run_time
+from databroker.stores.comparison import Comparison
 from databroker.stores.inbox import Aside, Entry, NewRun, Rows, Single
 from databroker.stores.protocol import JSONDocument
 from databroker.stores.rows import RowBuffer, rows_of
@@ -65,7 +66,7 @@ class Stretch:
 
 
 @dataclass(slots=True)
-class Stored:
+class Left:
     """What a write left to do: places whose rows should be folded into pages."""
 
     finished: set[Place] = field(default_factory=set)
@@ -85,17 +86,18 @@ class Writer:
         self._database = database
         self._paths: dict[str, int] = {}
         self._places: dict[tuple[int, str, str], Place] = {}
+        self._ends: dict[str, int] = {}
 
     # Entries
 
-    def store(self, entries: Sequence[Entry]) -> Stored:
+    def store(self, entries: Sequence[Entry]) -> Left:
         """Write entries in one transaction."""
         durable = any(
             isinstance(entry, NewRun) or (isinstance(entry, Single) and entry.kind == "stop")
             for entry in entries
         )
         by_run: dict[str, list[NewRun | Single | Rows]] = {}
-        stored = Stored()
+        left = Left()
         with self._database.writing(durable) as session:
             changed = session.one("changed")
             number = (changed[0] if changed else 0) + 1
@@ -106,8 +108,8 @@ class Writer:
                 else:
                     by_run.setdefault(entry.run, []).append(entry)
             for run, of_run in by_run.items():
-                self._store_run(session, run, of_run, number, stored)
-        return stored
+                self._store_run(session, run, of_run, number, left)
+        return left
 
     def _store_run(
         self,
@@ -115,12 +117,14 @@ class Writer:
         run: str,
         entries: list[NewRun | Single | Rows],
         changed: int,
-        stored: Stored,
+        left: Left,
     ) -> None:
-        begins = entries[0]
-        if isinstance(begins, NewRun):
-            self._store_start(session, begins, changed)
         row = session.one("run_for_writing", uid=text_key(run))
+        if row is not None and self._is_shared(run, entries, row[1]):
+            entries = self._unstored(session, run, entries)
+        elif isinstance(begins := entries[0], NewRun):
+            self._store_start(session, begins, changed)
+            row = session.one("run_for_writing", uid=text_key(run))
         assert row is not None  # noqa: S101 - an inbox passes on documents of known Runs only
         number, ordinal, place = row
         buffers: dict[tuple[str, str], RowBuffer] = {}
@@ -141,11 +145,29 @@ class Writer:
                 case NewRun():
                     pass
         for (_, parent), buffer in buffers.items():
-            self._store_rows(session, run, number, parent, buffer, stopped, stored)
+            self._store_rows(session, run, number, parent, buffer, stopped, left)
         if stopped:
-            stored.finished |= {at for at in self._places.values() if at.run == number}
+            left.finished |= {at for at in self._places.values() if at.run == number}
             self._places = {key: at for key, at in self._places.items() if at.run != number}
+        self._ends[run] = ordinal
+        if stopped:
+            del self._ends[run]
         session.run("update_run", run=number, new_ordinals=ordinal, new_changed=changed)
+
+    def _is_shared(self, run: str, entries: Sequence[Entry], ordinals: int) -> bool:
+        """Tell whether somebody else has written to this Run since we did."""
+        return isinstance(entries[0], NewRun) or self._ends.get(run) != ordinals
+
+    def _unstored(
+        self, session: Session, run: str, entries: Sequence[NewRun | Single | Rows]
+    ) -> list[NewRun | Single | Rows]:
+        unstored: list[NewRun | Single | Rows] = []
+        for entry in Comparison(session, run).unstored(entries):
+            if isinstance(entry, Aside):
+                _store_aside(session, entry)
+            else:
+                unstored.append(entry)
+        return unstored
 
     def _store_start(self, session: Session, entry: NewRun, changed: int) -> None:
         place = place_of_start(entry.start)
@@ -155,7 +177,7 @@ class Writer:
             time=run_time(entry.start),
             place=place,
             scan_id=scan_id_of_start(entry.start),
-            start=pack(entry.start),
+            start=stored(entry.start),
             ordinals=1,
             version=0,
             changed=changed,
@@ -171,7 +193,7 @@ class Writer:
             kind=text_key(entry.kind),
             uid=text_key(entry.uid),
             stream=None if entry.stream is None else text_key(entry.stream),
-            body=pack(entry.document),
+            body=stored(entry.document),
         )
 
     def _store_stop(
@@ -180,7 +202,7 @@ class Writer:
         """Write a Run Stop, which takes the place of an earlier one in searches."""
         earlier = session.one("stop_of", run=run)
         if earlier is not None:
-            index = index_entries({}, unpack(earlier[0]))
+            index = index_entries({}, restored(earlier[0]))
             session.many("delete_value", self._values(session, run, place, index.rows))
         self._store_single(session, run, ordinal, entry)
         session.run("update_stop", run=run, new_stop=ordinal)
@@ -227,7 +249,7 @@ class Writer:
         parent: str,
         buffer: RowBuffer,
         stopped: bool,
-        stored: Stored,
+        left: Left,
     ) -> None:
         place = self._place_of(session, run, number, buffer.kind, parent)
         rows = StoredRows(session, place.run, place.parent, place.kind)
@@ -242,10 +264,10 @@ class Writer:
                 parent=place.parent,
                 first=first,
                 count=buffer.count,
-                body=sealed(pack([ordinals, documents])),
+                body=stored([ordinals, documents]),
             )
             if rows.tail_count() >= LONG_TAIL:
-                stored.grown.add(place)
+                left.grown.add(place)
 
     def _place_of(
         self, session: Session, run: str, number: int, kind: RowKind, parent: str
@@ -383,5 +405,5 @@ def _store_aside(session: Session, entry: Aside) -> None:
         run=None if problem.run is None else text_key(problem.run),
         parent=None if entry.parent is None else text_key(entry.parent),
         reason=text_key(problem.reason),
-        body=pack(problem.document),
+        body=stored(problem.document),
     )
