@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks import workload
 from benchmarks.figures import Compare, Figure, table
-from benchmarks.stores import CACHE, Shelf
+from benchmarks.stores import CACHE, Pair, Shelf
 
 FIGURES = pytest.StashKey[list[Figure]]()
 ROOT = Path(__file__).parent.parent
@@ -49,6 +50,14 @@ def shelf(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory)
     if cache is None or not is_measuring(pytestconfig):
         return Shelf(scratch, scratch)
     return Shelf(cache.mkdir("databroker-benchmarks"), scratch)
+
+
+@pytest.fixture(scope="session")
+def long_runs(shelf: Shelf, sizes: Sizes) -> Pair:
+    def runs():
+        return (workload.scalar_run(sizes.events, seed) for seed in range(sizes.rounds + 1))
+
+    return shelf.pair(f"long-{sizes.events}-{sizes.rounds}", runs)
 
 
 @pytest.fixture

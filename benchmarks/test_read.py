@@ -48,14 +48,6 @@ def floor_opened_and_read(pair: Pair) -> Callable[[str], xarray.Dataset]:
 
 
 @pytest.fixture(scope="session")
-def long_runs(shelf: Shelf, sizes: Sizes) -> Pair:
-    def runs():
-        return (workload.scalar_run(sizes.events, seed) for seed in range(sizes.rounds + 1))
-
-    return shelf.pair(f"long-{sizes.events}-{sizes.rounds}", runs)
-
-
-@pytest.fixture(scope="session")
 def mixed_runs(shelf: Shelf, sizes: Sizes) -> Pair:
     def runs():
         for seed in range(sizes.rounds + 1):

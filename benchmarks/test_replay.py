@@ -3,22 +3,12 @@
 import itertools
 from collections.abc import Iterable
 
-import pytest
-
 import databroker
 from benchmarks import floor, workload
 from benchmarks.conftest import Sizes
 from benchmarks.figures import EVENTS, Compare, Target
-from benchmarks.stores import Pair, Shelf
+from benchmarks.stores import Pair
 from benchmarks.workload import Document, Named
-
-
-@pytest.fixture(scope="session")
-def replayed_runs(shelf: Shelf, sizes: Sizes) -> Pair:
-    def runs():
-        return (workload.scalar_run(sizes.events, seed) for seed in range(sizes.rounds + 1))
-
-    return shelf.pair(f"long-{sizes.events}-{sizes.rounds}", runs)
 
 
 def events_of(documents: Iterable[Named]) -> Iterable[Document]:
@@ -44,13 +34,13 @@ def count(documents: Iterable[Named]) -> int:
     return sum(name in ("event", "event_page") for name, _ in documents)
 
 
-def test_replaying_a_run(compare: Compare, replayed_runs: Pair, sizes: Sizes) -> None:
+def test_replaying_a_run(compare: Compare, long_runs: Pair, sizes: Sizes) -> None:
     def ours(uid: str) -> int:
-        with databroker.open(replayed_runs.ours) as catalog:
+        with databroker.open(long_runs.ours) as catalog:
             return count(catalog[uid].documents(fill="no"))
 
     def plain(uid: str) -> int:
-        with floor.Catalog(replayed_runs.folder) as catalog:
+        with floor.Catalog(long_runs.folder) as catalog:
             return count(catalog.documents(uid))
 
     uid, replayed, expected = compare.times(
@@ -65,8 +55,8 @@ def test_replaying_a_run(compare: Compare, replayed_runs: Pair, sizes: Sizes) ->
     )
     assert replayed == expected == sizes.events
     with (
-        databroker.open(replayed_runs.ours) as catalog,
-        floor.Catalog(replayed_runs.folder) as files,
+        databroker.open(long_runs.ours) as catalog,
+        floor.Catalog(long_runs.folder) as files,
     ):
         read = events_of(catalog[uid].documents(fill="no"))
         written = events_of(files.documents(uid))

@@ -13,7 +13,7 @@ from databroker.stores.stored_rows import StoredRows
 
 
 class Comparison:
-    """What a Run holds at this moment.
+    """What a Run holds, as long as nobody else writes to it.
 
     Parameters
     ----------
@@ -24,7 +24,6 @@ class Comparison:
     """
 
     def __init__(self, session: Session, run: str) -> None:
-        self._session = session
         self._run = run
         self._rows: dict[tuple[str, str], dict[str, Digest]] = {}
         self._singles: dict[tuple[str, str], Digest] = {}
@@ -35,7 +34,9 @@ class Comparison:
             digest = digest_of(restored(body))
             self._singles[text_of(kind), text_of(uid) or digest.hex()] = digest
 
-    def unstored(self, entries: Iterable[NewRun | Single | Rows]) -> Iterator[Entry]:
+    def unstored(
+        self, session: Session, entries: Iterable[NewRun | Single | Rows]
+    ) -> Iterator[Entry]:
         """Yield the entries that are new; those that contradict stored ones are set aside."""
         for entry in entries:
             match entry:
@@ -44,7 +45,7 @@ class Comparison:
                 case Single(_, kind, uid, _, document):
                     yield from self._judged(entry, kind, uid, document)
                 case Rows():
-                    yield from self._unstored_rows(entry)
+                    yield from self._unstored_rows(session, entry)
 
     def _judged(self, entry: Entry, kind: str, uid: str, document: JSONDocument) -> Iterator[Entry]:
         digest = digest_of(document)
@@ -54,8 +55,8 @@ class Comparison:
         elif known != digest:
             yield self._conflict(kind, uid, document)
 
-    def _unstored_rows(self, entry: Rows) -> Iterator[Entry]:
-        known = self._known_rows(entry)
+    def _unstored_rows(self, session: Session, entry: Rows) -> Iterator[Entry]:
+        known = self._known_rows(session, entry)
         for row in _documents(entry):
             digest = digest_of(row)
             uid = row[entry.kind.uid]
@@ -65,10 +66,10 @@ class Comparison:
             elif before != digest:
                 yield self._conflict(entry.kind.name, uid, row)
 
-    def _known_rows(self, entry: Rows) -> dict[str, Digest]:
+    def _known_rows(self, session: Session, entry: Rows) -> dict[str, Digest]:
         key = (entry.kind.name, entry.parent)
         if key not in self._rows:
-            rows = StoredRows.of(self._session, self._run, entry.kind, entry.parent)
+            rows = StoredRows.of(session, self._run, entry.kind, entry.parent)
             table = Table(0) if rows is None else rows.table(0, rows.count(), None)
             documents = documents_of(table, entry.kind, entry.parent)
             self._rows[key] = {row[entry.kind.uid]: digest_of(row) for row in documents}

@@ -28,10 +28,11 @@ class RowBuffer:
         for ordinal, rows in self._items:
             listed = documents_of(rows, self.kind, "") if isinstance(rows, Table) else [rows]
             ordinals += range(ordinal, ordinal + len(listed))
-            documents += listed
-        for document in documents:
-            document.pop(self.kind.parent, None)
+            documents += map(self._without_parent, listed)
         return ordinals, documents
+
+    def _without_parent(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in row.items() if name != self.kind.parent}
 
     def table(self) -> Table:
         """Return all rows as one table."""

@@ -87,11 +87,23 @@ class Writer:
         self._paths: dict[str, int] = {}
         self._places: dict[tuple[int, str, str], Place] = {}
         self._ends: dict[str, int] = {}
+        self._shared: dict[str, Comparison] = {}
 
     # Entries
 
     def store(self, entries: Sequence[Entry]) -> Left:
         """Write entries in one transaction."""
+        try:
+            return self._store(entries)
+        except BaseException:
+            # The transaction is undone, and so is what was learned in it.
+            self._ends.clear()
+            self._shared.clear()
+            self._places.clear()
+            self._paths.clear()
+            raise
+
+    def _store(self, entries: Sequence[Entry]) -> Left:
         durable = any(
             isinstance(entry, NewRun) or (isinstance(entry, Single) and entry.kind == "stop")
             for entry in entries
@@ -121,7 +133,7 @@ class Writer:
     ) -> None:
         row = session.one("run_for_writing", uid=text_key(run))
         if row is not None and self._is_shared(run, entries, row[1]):
-            entries = self._unstored(session, run, entries)
+            entries = self._unstored(session, run, entries, row[1])
         elif isinstance(begins := entries[0], NewRun):
             self._store_start(session, begins, changed)
             row = session.one("run_for_writing", uid=text_key(run))
@@ -151,18 +163,33 @@ class Writer:
             self._places = {key: at for key, at in self._places.items() if at.run != number}
         self._ends[run] = ordinal
         if stopped:
-            del self._ends[run]
+            self._forget(run)
         session.run("update_run", run=number, new_ordinals=ordinal, new_changed=changed)
 
+    def _forget(self, run: str) -> None:
+        """Let go of what is known of a Run; what comes later is compared again."""
+        self._ends.pop(run, None)
+        self._shared.pop(run, None)
+
     def _is_shared(self, run: str, entries: Sequence[Entry], ordinals: int) -> bool:
-        """Tell whether somebody else has written to this Run since we did."""
-        return isinstance(entries[0], NewRun) or self._ends.get(run) != ordinals
+        """Tell whether somebody else writes to this Run too, or wrote to it before."""
+        return (
+            isinstance(entries[0], NewRun) or run in self._shared or self._ends.get(run) != ordinals
+        )
 
     def _unstored(
-        self, session: Session, run: str, entries: Sequence[NewRun | Single | Rows]
+        self,
+        session: Session,
+        run: str,
+        entries: Sequence[NewRun | Single | Rows],
+        ordinals: int,
     ) -> list[NewRun | Single | Rows]:
+        """Return what the Run does not hold yet, and set aside what contradicts it."""
+        comparison = self._shared.get(run)
+        if comparison is None or self._ends.get(run) != ordinals:
+            comparison = self._shared[run] = Comparison(session, run)
         unstored: list[NewRun | Single | Rows] = []
-        for entry in Comparison(session, run).unstored(entries):
+        for entry in comparison.unstored(session, entries):
             if isinstance(entry, Aside):
                 _store_aside(session, entry)
             else:
