@@ -93,9 +93,17 @@ def catalog_of(store: Any, *runs: list[golden_runs.Named], **settings: Any) -> B
     return catalog
 
 
+ASKED: dict[tuple[type, str], dict[str, Any]] = {}
+
+
 def asked_of_case(make_store: StoreMaker, name: str) -> dict[str, Any]:
-    catalog = catalog_of(make_store(), CASES[name](name))
-    return golden_answers.asked_of_run(catalog[-1], name in ABOUT_CONFIGURATION)
+    """Ask everything about a Run, once for each kind of store."""
+    store = make_store()
+    case = (type(store), name)
+    if case not in ASKED:
+        run = catalog_of(store, CASES[name](name))[-1]
+        ASKED[case] = golden_answers.asked_of_run(run, name in ABOUT_CONFIGURATION)
+    return ASKED[case]
 
 
 @pytest.mark.parametrize("name", CASES)

