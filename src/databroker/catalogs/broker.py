@@ -1,5 +1,6 @@
 """A catalog of Runs."""
 
+import functools
 import operator
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -167,17 +168,12 @@ class Broker(Catalog):
 
     def _sliced(self, key: slice) -> list[BlueskyRun]:
         """Return Runs in order of time: ``catalog[-5:]`` are the last five."""
-        for end in (key.start, key.stop):
-            if end is not None and operator.index(end) > 0:
-                raise InvalidSettingError(
-                    "Slices of a catalog count Runs from the end, such as catalog[-5:]; "
-                    f"{end} would be a scan_id."
-                )
-        if key.start and key.start < 0 and not key.stop and (key.step or 1) > 0:
+        start, stop, step = _slice_numbers(key)
+        if start is not None and start < 0 and not stop and step > 0:
             # The last few: catalog[-5:], and catalog[-5:0] as databroker 1.x has it.
-            uids = self._store.uids(limit=-key.start)[::-1][:: key.step]
+            uids = self._store.uids(limit=-start)[::-1][::step]
         else:
-            uids = self._store.uids(Order.OLDEST_FIRST)[key]
+            uids = self._store.uids(Order.OLDEST_FIRST)[slice(start, stop, step)]
         return [self._run(uid) for uid in uids]
 
     def _run(self, uid: str) -> BlueskyRun:
@@ -463,13 +459,39 @@ class Insert:
         """
         if on_conflict not in ("keep", "raise"):
             raise InvalidSettingError(f"on_conflict is 'keep' or 'raise', not {on_conflict!r}.")
+        self._store.insert(name, doc, on_conflict=on_conflict)
+
+    @functools.cached_property
+    def _store(self) -> Writes:
         store = self.catalog._store
-        if not isinstance(store, Writes):
+        if not isinstance(store, Writes):  # asked once: it takes longer than the insert of an Event
             raise ReadOnlyStoreError(f"{store!r} cannot be written.")
-        store.insert(name, doc, on_conflict=on_conflict)
+        return store
 
     def __repr__(self) -> str:
         return f"<insert into {self.catalog!r}>"
+
+
+def _slice_numbers(key: slice) -> tuple[int | None, int | None, int]:
+    """Return start, stop and step of a slice that counts Runs from the end."""
+    try:
+        start, stop, step = (
+            None if number is None else operator.index(number)
+            for number in (key.start, key.stop, key.step)
+        )
+    except TypeError:
+        raise InvalidLookupError(
+            f"Slices of a catalog count Runs, in integers such as catalog[-5:]; got {key}."
+        ) from None
+    if step == 0:
+        raise InvalidSettingError("The step of a slice cannot be zero.")
+    for end in (start, stop):
+        if end is not None and end > 0:
+            raise InvalidSettingError(
+                "Slices of a catalog count Runs from the end, such as catalog[-5:]; "
+                f"{end} would be a scan_id."
+            )
+    return start, stop, step or 1
 
 
 def _is_integer(text: str) -> bool:

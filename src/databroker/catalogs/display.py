@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from databroker.documents.descriptors import merged_data_keys
+
 if TYPE_CHECKING:
     from databroker.catalogs.broker import Broker
     from databroker.catalogs.run import BlueskyRun
@@ -134,11 +136,7 @@ def _events(count: int) -> str:
 
 
 def _data_key_rows(stream: "BlueskyEventStream") -> list[list[str]]:
-    data_keys = {
-        name: data_key
-        for descriptor in reversed(stream.descriptors)
-        for name, data_key in descriptor.get("data_keys", {}).items()
-    }
+    data_keys = merged_data_keys(stream.descriptors)
     return [
         [
             name,

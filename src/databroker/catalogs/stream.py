@@ -9,15 +9,16 @@ from databroker.catalogs import display
 from databroker.catalogs.entry import description
 from databroker.catalogs.intake import DataSource
 from databroker.documents.columns import Column
+from databroker.documents.descriptors import configuration_of, devices_of, merged_data_keys
 from databroker.documents.document import Descriptor, stream_of
-from databroker.errors import DataKeyNotFoundError, PartitionIndexError
+from databroker.errors import DataKeyNotFoundError, ExternalDataError, PartitionIndexError
 from databroker.reading.dataset import (
     Frame,
     Selection,
     dataset,
-    device_names,
     frame,
     lazy_dataset,
+    variable_name,
 )
 from databroker.reading.external import GetFiller, filled_column
 from databroker.reading.transforms import Transforms, parse_transforms, transformed
@@ -56,6 +57,16 @@ get_resource, lookup_resource_for_datum, get_datum_pages : callable
         The readings, or when each was taken.
     configuration_for : str, optional
         Read the configuration of this device instead of the Events.
+
+    Examples
+    --------
+    >>> from databroker.testing.documents import simple_run
+    >>> import databroker
+    >>> catalog = databroker.open("memory:")
+    >>> for name, doc in simple_run(events=3):
+    ...     catalog.insert(name, doc)
+    >>> catalog[-1].primary.read().sizes["time"]
+    3
     """
 
     container = "bluesky-event-stream"
@@ -84,7 +95,6 @@ get_resource, lookup_resource_for_datum, get_datum_pages : callable
         configuration_for: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(metadata=dict(metadata), **kwargs)
         start = dict(metadata["start"])
         store = CallableStore(
             lambda: start,
@@ -102,6 +112,7 @@ get_resource, lookup_resource_for_datum, get_datum_pages : callable
         self._set_up(
             store, start["uid"], stream_name, selection, get_filler, parse_transforms(transforms)
         )
+        super().__init__(metadata=dict(metadata), **kwargs)  # asks for metadata
         self._entry = entry
 
     def _set_up(
@@ -196,22 +207,16 @@ get_resource, lookup_resource_for_datum, get_datum_pages : callable
         ------
         databroker.errors.DataKeyNotFoundError
             A variable is not in the stream.
-
-        Examples
-        --------
-        >>> from databroker.testing.documents import simple_run
-        >>> import databroker
-        >>> catalog = databroker.open("memory:")
-        >>> for name, doc in simple_run(events=3):
-        ...     catalog.insert(name, doc)
-        >>> catalog[-1].primary.read().sizes["time"]
-        3
         """
         return dataset(self._frame(variables))
 
     def to_dask(self) -> "xarray.Dataset":
         """Return the stream as an xarray Dataset of dask arrays."""
         return lazy_dataset(self._frame())
+
+    def read_chunked(self) -> "xarray.Dataset":
+        """Return what `to_dask` returns: its dask arrays are chunked."""
+        return self.to_dask()
 
     def _frame(self, variables: Collection[str] | None = None) -> Frame:
         descriptors = self._descriptors
@@ -237,11 +242,10 @@ get_resource, lookup_resource_for_datum, get_datum_pages : callable
     def _data_keys(self, descriptors: list[Descriptor]) -> list[str]:
         device = self._selection.device
         if device is None:
-            names = (name for d in descriptors for name in d.get("data_keys", {}))
+            names = merged_data_keys(descriptors)
         else:
-            settings = (d.get("configuration", {}).get(device, {}) for d in descriptors)
-            names = (name for setting in settings for name in setting.get("data_keys", {}))
-        return self._selection.of(list(dict.fromkeys(names)))
+            names = merged_data_keys(configuration_of(d, device) for d in descriptors)
+        return self._selection.of(list(names))
 
     def _not_found(self, name: Any, known: Collection[str]) -> DataKeyNotFoundError:
         return DataKeyNotFoundError(
@@ -283,8 +287,13 @@ get_resource, lookup_resource_for_datum, get_datum_pages : callable
                 return self._selected(replace(self._selection, group="data"))
             case "timestamps" | "config" | "config_timestamps":
                 return getattr(self, key)
-        lazy = lazy_dataset(self._frame([key]))
-        return lazy[key] if key in lazy else lazy[f"{key}_"]
+        read = self._frame([key])
+        if key not in read.variables:
+            raise ExternalDataError(
+                f"The data of {key!r}, in the stream {self._stream_name!r} of the Run {self._uid}, "
+                "come by Stream Datums, which cannot be read."
+            )
+        return lazy_dataset(read)[variable_name(key, read.variables)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._data_keys(self._descriptors))
@@ -413,10 +422,10 @@ class DeviceConfigurations(Mapping[str, BlueskyEventStream]):
         return self._stream._selected(Selection(group=self._group, device=device))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(device_names(self._stream._descriptors))
+        return iter(devices_of(self._stream._descriptors))
 
     def __len__(self) -> int:
-        return len(device_names(self._stream._descriptors))
+        return len(devices_of(self._stream._descriptors))
 
     def __getattr__(self, name: str) -> BlueskyEventStream:
         if not name.startswith("_") and name in self:

@@ -11,12 +11,14 @@ from databroker.documents.encodings import (
     MANY_CHARACTERS,
     Bytes,
     Encoding,
+    Fixed,
     bits_of,
     encoded,
     encoding_of,
     object_array,
     text_array,
 )
+from databroker.documents.encodings import concatenated as concatenated_encodings
 from databroker.errors import CorruptDataError
 
 Key = tuple[str, str]
@@ -66,6 +68,18 @@ class Part:
             none if none.any() else None,
             absent if absent.any() else None,
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Part"]) -> "Part":
+        """Return parts as one, the rows behind each other."""
+        if len(parts) == 1:
+            return parts[0]
+        values = None
+        if all(part.none is None and part.absent is None for part in parts):
+            values = concatenated_encodings([part.values for part in parts])
+        if values is None:
+            return cls.of([value for part in parts for value in part.to_pylist()])
+        return cls(len(values), values)
 
     @classmethod
     def all_absent(cls, count: int) -> Self:
@@ -162,6 +176,9 @@ class Column:
         whatever else misses values, mixes types or is ragged is an array of objects, with None
         for what is missing. The result does not depend on how the column was stored.
         """
+        match self.parts:
+            case [Part(values=Fixed(array=array), none=None, absent=None)]:
+                return array.copy()
         values = _joined(self.parts)
         none = _mask([part.none for part in self.parts], self.parts)
         absent = _mask([part.absent for part in self.parts], self.parts)

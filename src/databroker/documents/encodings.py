@@ -582,6 +582,16 @@ def encoded(values: Sequence[Any]) -> Encoding:
     return Objects.of(values)
 
 
+def concatenated(encodings: Sequence[Encoding]) -> Encoding | None:
+    """Return encodings as one where their arrays can be put behind each other, else None."""
+    kinds = {type(encoding) for encoding in encodings}
+    kind = kinds.pop()
+    if kinds or kind not in (Floats, Integers, Booleans, Uuids):
+        return None
+    arrays = [encoding.array for encoding in encodings if isinstance(encoding, Fixed | Uuids)]
+    return kind(np.concatenate(arrays))  # type: ignore[call-arg]  # one of the four takes an array
+
+
 def encoding_of(code: str) -> type[Encoding]:
     """Return the encoding with this code."""
     try:

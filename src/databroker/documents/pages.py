@@ -4,6 +4,7 @@ import itertools
 import operator
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -88,13 +89,25 @@ def _columns_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Sequen
     names = list(rows[0])
     if not names and not any(rows):
         return
-    if all(row.keys() == rows[0].keys() for row in rows):
-        values = map(operator.itemgetter(*names), rows)
-        columns = zip(*values, strict=True) if len(names) > 1 else [list(values)]
+    columns = _uniform_columns(rows, names)
+    if columns is not None:
         yield from zip(names, columns, strict=True)
         return
     for name in dict.fromkeys(itertools.chain.from_iterable(rows)):
         yield name, [row.get(name, ABSENT) for row in rows]
+
+
+def _uniform_columns(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> Iterable[Sequence[Any]] | None:
+    """Return the columns of rows that all have these keys and no others, else None."""
+    if set(map(len, rows)) != {len(names)}:
+        return None
+    try:
+        values = list(map(operator.itemgetter(*names), rows))
+    except KeyError:  # as many keys, but others
+        return None
+    return zip(*values, strict=True) if len(names) > 1 else [values]
 
 
 def _odd_group(rows: Sequence[Mapping[str, Any]], group: str) -> Iterator[tuple[Key, list[Any]]]:
@@ -211,17 +224,13 @@ class StoredPage:
 
 def dump(table: Table) -> StoredPage:
     """Return a table as bytes; each column carries a checksum."""
-    parts = [_whole(column) for column in table.columns.values()]
+    parts = [Part.joined(column.parts) for column in table.columns.values()]
     dumped = [part.dump() for part in parts]
     columns = [
         [group, name, len(data), zlib.crc32(data), *head]
         for (group, name), (head, data) in zip(table.columns, dumped, strict=True)
     ]
     return StoredPage(table.count, sealed(pack(columns)), tuple(data for _, data in dumped))
-
-
-def _whole(column: Column) -> Part:
-    return column.parts[0] if len(column.parts) == 1 else Part.of(column.to_pylist())
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,11 +260,12 @@ class StoredColumn:
         return Part.load(count, self.head, data)
 
 
-def stored_columns(head: bytes) -> list[StoredColumn]:
-    """Return the columns that the head of a stored page describes, in order."""
+def stored_columns(head: bytes, keys: AbstractSet[Key] | None = None) -> list[StoredColumn]:
+    """Return the columns that the head of a stored page describes; of them those asked for."""
     columns = []
     offset = 0
     for place, (group, name, size, checksum, *rest) in enumerate(unpack(unsealed(head))):
-        columns.append(StoredColumn((group, name), place, offset, size, checksum, rest))
+        if keys is None or (group, name) in keys:
+            columns.append(StoredColumn((group, name), place, offset, size, checksum, rest))
         offset += size
     return columns

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from databroker.documents.columns import ABSENT, Column, Table, concatenated
+from databroker.documents.descriptors import (
+    configuration_of,
+    data_keys_of,
+    merged_data_keys,
+    object_keys_of,
+)
 from databroker.documents.pages import ORDINAL
 from databroker.errors import InvalidSettingError, MetadataWarning
 from databroker.stores.protocol import JSONDocument, RunStore
@@ -56,8 +62,15 @@ class Selection:
                 f"include={list(self.include)}, exclude={list(self.exclude)}."
             )
         if self.include:
-            return [name for name in names if name in self.include]
-        return [name for name in names if name not in (self.exclude or ())]
+            included = _several(self.include)
+            return [name for name in names if name in included]
+        excluded = _several(self.exclude or ())
+        return [name for name in names if name not in excluded]
+
+
+def _several(names: Collection[str]) -> Collection[str]:
+    """Return names; a text is the name of one."""
+    return (names,) if isinstance(names, str) else names
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +124,7 @@ def frame(
     """
     if selection.device is not None:
         return _configuration(store, uid, descriptors, selection, selection.device)
-    data_keys = _merged(descriptors, lambda descriptor: descriptor.get("data_keys", {}))
+    data_keys = merged_data_keys(descriptors)
     names = selection.of(list(data_keys))
     keys = [("", "time"), *((selection.group, name) for name in names)]
     if len(descriptors) > 1:
@@ -135,7 +148,7 @@ def frame(
                 selection.group == "data",
             )
             for name in names
-            if not _is_streamed(data_keys[name]) or (selection.group, name) in table.columns
+            if not is_streamed(data_keys[name]) or (selection.group, name) in table.columns
         },
     )
     if selection.group == "data":
@@ -166,25 +179,14 @@ def _fits(declared: Sequence[Any], shape: Sequence[int]) -> bool:
     )
 
 
-def _merged(
-    descriptors: Sequence[JSONDocument], data_keys_of: Callable[[JSONDocument], Mapping[str, Any]]
-) -> dict[str, Mapping[str, Any]]:
-    """Return the union of data keys; the first descriptor that has one says what it is."""
-    merged: dict[str, Mapping[str, Any]] = {}
-    for descriptor in descriptors:
-        for name, data_key in data_keys_of(descriptor).items():
-            merged.setdefault(name, data_key)
-    return merged
-
-
-def _is_streamed(data_key: Mapping[str, Any]) -> bool:
+def is_streamed(data_key: Mapping[str, Any]) -> bool:
     """Tell whether the data come by Stream Datums, and so are in no Event."""
     return str(data_key.get("external", "")).startswith("STREAM:")
 
 
 def is_external(data_key: Mapping[str, Any]) -> bool:
     """Tell whether Events hold datum_ids in place of the data."""
-    return bool(data_key.get("external")) and not _is_streamed(data_key)
+    return bool(data_key.get("external")) and not is_streamed(data_key)
 
 
 def _with_external(
@@ -195,7 +197,7 @@ def _with_external(
     external: External,
 ) -> Table:
     """Return the table with data in place of datum_ids."""
-    data_keys = descriptor.get("data_keys", {})
+    data_keys = data_keys_of(descriptor)
     filled = {
         ("data", name): external(descriptor, name)
         for name in names
@@ -237,20 +239,9 @@ def _devices(descriptors: Sequence[JSONDocument]) -> dict[str, str]:
     return {
         name: device
         for descriptor in reversed(descriptors)
-        for device, names in descriptor.get("object_keys", {}).items()
+        for device, names in object_keys_of(descriptor).items()
         for name in names
     }
-
-
-def device_names(descriptors: Sequence[JSONDocument]) -> list[str]:
-    """Return the devices of a stream, in order."""
-    return list(
-        dict.fromkeys(
-            device
-            for descriptor in descriptors
-            for device in (*descriptor.get("object_keys", {}), *descriptor.get("configuration", {}))
-        )
-    )
 
 
 def _configuration(
@@ -266,18 +257,27 @@ def _configuration(
     order = _order(table) if len(descriptors) > 1 and table.count else None
     which = np.repeat(np.arange(len(tables)), [part.count for part in tables])
     which = which if order is None else which[order]
-    settings = [d.get("configuration", {}).get(device, {}) for d in descriptors]
-    data_keys = _merged(settings, lambda setting: setting.get("data_keys", {}))
-    seen = dict.fromkeys(n for setting in settings for n in setting.get(selection.group, {}))
+    settings = [configuration_of(descriptor, device) for descriptor in descriptors]
+    data_keys = merged_data_keys(settings)
+    seen = dict.fromkeys(name for setting in settings for name in setting[selection.group])
     names = selection.of(list(data_keys | {name: {} for name in seen if name not in data_keys}))
     variables = {}
     for name in names:
-        values = [setting.get(selection.group, {}).get(name, ABSENT) for setting in settings]
         data_key = data_keys.get(name, {})
+        values = [
+            _as_declared(setting[selection.group].get(name, ABSENT), data_key)
+            for setting in settings
+        ]
         array = Column.of(values).to_numpy()
         array = array[which] if table.count else array[:0]
         variables[name] = Variable(array, data_key, device, selection.group == "data")
     return Frame(_array(table, ("", "time"), {"dtype": "number"}, order), variables)
+
+
+def _as_declared(value: Any, data_key: Mapping[str, Any]) -> Any:
+    """Return the only element of an array where the data key declares a scalar, as EPICS does."""
+    is_array = isinstance(value, list | tuple | np.ndarray) and np.shape(value) == (1,)
+    return value[0] if is_array and data_key.get("shape") == [] else value
 
 
 def dataset(read: Frame) -> "xarray.Dataset":
@@ -288,30 +288,60 @@ def dataset(read: Frame) -> "xarray.Dataset":
     """
     import xarray
 
-    names = _Dimensions()
+    dimensions = _Dimensions()
     variables = {}
     for name, variable in read.variables.items():
-        dims = names.of(name, variable)
-        attributes = _attributes(variable)
+        free = variable_name(name, read.variables)
+        if free != name:
+            _warn_of_name(name, free)
         # The fast path leaves objects alone: None is not to become NaN.
-        array = xarray.Variable(dims, variable.values, attributes, fastpath=True)
-        variables[_free_name(name)] = array
+        variables[free] = xarray.Variable(
+            dimensions.of(name, variable),
+            variable.values,
+            _attributes(variable),
+            fastpath=True,
+        )
     if not variables:
         return xarray.Dataset()
-    times = xarray.Variable(("time",), read.times)
-    return xarray.Dataset(variables, coords={"time": times})
+    return _assembled(variables, xarray.Coordinates({"time": ("time", read.times)}))
 
 
-def _free_name(name: str) -> str:
-    """Return the name, unless it is that of the coordinate."""
+def _assembled(
+    variables: dict[str, "xarray.Variable"], coordinates: "xarray.Coordinates"
+) -> "xarray.Dataset":
+    """Return a Dataset of variables that are known to fit together.
+
+    The constructor copies and checks each variable several times, which takes longer than all the
+    rest where there are hundreds; it is used where xarray no longer offers the other way.
+    """
+    import xarray
+
+    construct = getattr(xarray.Dataset, "_construct_direct", None)
+    if construct is None:
+        return xarray.Dataset(variables, coords=coordinates)
+    return construct(
+        {**variables, **coordinates.variables},
+        set(coordinates),
+        indexes=dict(coordinates.xindexes),
+    )
+
+
+def variable_name(name: str, names: Collection[str]) -> str:
+    """Return what the variable of a data key is called: ``time`` is taken by the coordinate."""
     if name != "time":
         return name
+    free = "time_"
+    while free in names:
+        free += "_"
+    return free
+
+
+def _warn_of_name(name: str, free: str) -> None:
     warnings.warn(
-        "The data key 'time' has the name of the coordinate; its variable is called 'time_'.",
+        f"The data key {name!r} has the name of the coordinate; its variable is called {free!r}.",
         MetadataWarning,
-        stacklevel=2,
+        stacklevel=3,
     )
-    return "time_"
 
 
 @dataclass(slots=True)
@@ -326,22 +356,30 @@ class _Dimensions:
         declared = variable.data_key.get("dims") if variable.is_data else None
         if declared and self._fits(name, declared, shape):
             return ("time", *declared)
-        numbers = range(self.count, self.count + len(shape))
-        self.count += len(shape)
-        return ("time", *(f"dim_{number}" for number in numbers))
+        return ("time", *map(self._numbered, shape))
 
-    def _fits(self, name: str, declared: Sequence[str], shape: tuple[int, ...]) -> bool:
+    def _numbered(self, size: int) -> str:
+        """Return the next numbered name that no other dimension has."""
+        while (name := f"dim_{self.count}") in self.sizes:
+            self.count += 1
+        self.count += 1
+        self.sizes[name] = size
+        return name
+
+    def _fits(self, name: str, declared: Any, shape: tuple[int, ...]) -> bool:
         """Tell whether declared dimensions can be used, and remember their sizes."""
-        sizes = dict(zip(declared, shape, strict=False))
+        are_names = isinstance(declared, list | tuple) and all(isinstance(d, str) for d in declared)
+        sizes = dict(zip(declared, shape, strict=False)) if are_names else {}
         if (
-            len(sizes) == len(declared) == len(shape)
+            are_names
+            and len(sizes) == len(declared) == len(shape)
             and "time" not in sizes
             and all(self.sizes.get(dim, size) == size for dim, size in sizes.items())
         ):
             self.sizes |= sizes
             return True
         warnings.warn(
-            f"The descriptor names the dimensions {list(declared)} of {name!r}, which do not fit "
+            f"The descriptor names the dimensions {declared!r} of {name!r}, which do not fit "
             f"its shape {shape} beside the other variables; they are numbered instead.",
             MetadataWarning,
             stacklevel=2,
@@ -367,7 +405,16 @@ def lazy_dataset(read: Frame) -> "xarray.Dataset":
     whole = dataset(read)
     return whole.assign(
         {
-            name: (variable.dims, dask.array.from_array(variable.values), variable.attrs)
+            name: (
+                variable.dims,
+                dask.array.from_array(variable.values, chunks=_chunks(variable)),
+                variable.attrs,
+            )
             for name, variable in whole.data_vars.items()
         }
     )
+
+
+def _chunks(variable: "xarray.DataArray") -> Any:
+    """Return how dask divides an array; the size of objects is not known."""
+    return -1 if variable.dtype.kind == "O" else "auto"

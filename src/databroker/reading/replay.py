@@ -1,6 +1,7 @@
 """The documents of a Run, in the order of the experiment."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -151,27 +152,27 @@ def one_row_pages(table: Table, descriptor: str) -> Iterator[dict[str, Any]]:
         for row in documents_of(table, EVENT, descriptor):
             yield _page_of_event(row)
         return
-    own = table.names("")
-    items = [_wrapped(table, "", name) for name in own]
-    names = [table.names(group) for group in EVENT.groups]
-    groups = [
-        zip(*(_wrapped(table, group, name) for name in of_group), strict=True)
-        if of_group
-        else iter([()] * table.count)
-        for group, of_group in zip(EVENT.groups, names, strict=True)
-    ]
-    data_names, timestamp_names, filled_names = names
-    for values, data, timestamps, filled in zip(zip(*items, strict=True), *groups, strict=True):
-        page = dict(zip(own, values, strict=True))
+    own, data_names, timestamp_names, filled_names = (
+        table.names(group) for group in ("", *EVENT.groups)
+    )
+    rows = zip(*(_rows_of(table, group) for group in ("", *EVENT.groups)), strict=True)
+    for items, data, timestamps, filled in rows:
+        # Lists that live no longer than their page cost no garbage collection. The names are as
+        # many as the values: they come from one table.
+        page: dict[str, Any] = {name: [value] for name, value in zip(own, items, strict=False)}
         page["descriptor"] = descriptor
-        page["data"] = dict(zip(data_names, data, strict=True))
-        page["timestamps"] = dict(zip(timestamp_names, timestamps, strict=True))
-        page["filled"] = dict(zip(filled_names, filled, strict=True))
+        page["data"] = {name: [value] for name, value in zip(data_names, data, strict=False)}
+        page["timestamps"] = {
+            name: [value] for name, value in zip(timestamp_names, timestamps, strict=False)
+        }
+        page["filled"] = {name: [value] for name, value in zip(filled_names, filled, strict=False)}
         yield page
 
 
-def _wrapped(table: Table, group: str, name: str) -> list[list[Any]]:
-    return [[value] for value in table.columns[group, name].to_pylist()]
+def _rows_of(table: Table, group: str) -> Iterable[tuple[Any, ...]]:
+    """Yield the values of a group of columns, row by row."""
+    columns = [table.columns[group, name].to_pylist() for name in table.names(group)]
+    return zip(*columns, strict=True) if columns else itertools.repeat((), table.count)
 
 
 def _has_absent(table: Table) -> bool:

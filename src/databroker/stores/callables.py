@@ -1,5 +1,6 @@
 """One Run that is given by functions, as drivers for databroker 1.x give it."""
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -79,11 +80,11 @@ class CallableStore:
         return [self.uid][:limit] if found else []
 
     def run_starts(self, uids: Sequence[str]) -> list[JSONDocument]:
-        return [dict(self.get_run_start()) for _ in uids]
+        return [copy.deepcopy(self.get_run_start()) for _ in uids]
 
     def run_stops(self, uids: Sequence[str]) -> list[JSONDocument | None]:
         stop = self.get_run_stop()
-        return [None if stop is None else dict(stop) for _ in uids]
+        return [None if stop is None else copy.deepcopy(stop) for _ in uids]
 
     def version(self, uid: str) -> int:
         counts = [self.event_count(uid, d["uid"]) for d in self.get_event_descriptors()]
@@ -94,7 +95,7 @@ class CallableStore:
         return list(dict.fromkeys(names))
 
     def descriptors(self, uid: str) -> list[JSONDocument]:
-        return [dict(descriptor) for descriptor in self.get_event_descriptors()]
+        return [copy.deepcopy(descriptor) for descriptor in self.get_event_descriptors()]
 
     def event_count(self, uid: str, descriptor: str) -> int:
         return self.get_event_count(descriptor)
@@ -116,7 +117,7 @@ class CallableStore:
         return selected(Table(table.count, {**table.columns, ORDINAL: ordinals}), keys, rows)
 
     def resources(self, uid: str) -> list[JSONDocument]:
-        return [dict(resource) for resource in self.get_resources() or ()]
+        return [copy.deepcopy(resource) for resource in self.get_resources() or ()]
 
     def datums(self, uid: str, resource: str) -> Table:
         return _table(self.get_datum_pages(resource), DATUM)

@@ -119,6 +119,7 @@ class SQLStore:
         after: str | None = None,
         limit: int | None = None,
     ) -> list[str]:
+        limit = None if limit is None else min(int(limit), END)
         with self._reading() as session:
             place = None
             if after is not None:

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import quote
 
-from sqlalchemy.pool import QueuePool
-
 from databroker.errors import (
     DatabrokerWarning,
     InvalidSettingError,
@@ -173,9 +171,8 @@ class SQLiteDatabase:
             )
         self._access = _read_access(self.path) if self.reads_only else Access(self.path, "mode=rw")
         self._seen = _fingerprint(self._access.path)
-        self._pools: list[QueuePool] = []
-        self._open_pool()
-        weakref.finalize(self, _drop, self._pools)
+        self._idle: list[Any] = []
+        weakref.finalize(self, _close_all, self._idle)
         _databases.add(self)
         with self.reading() as session:
             _check_format(self.path, session)
@@ -190,10 +187,6 @@ class SQLiteDatabase:
         _create(self.path)
 
     # Connections
-
-    def _open_pool(self) -> None:
-        pool = QueuePool(self._connect, pool_size=4, max_overflow=-1, reset_on_return=None)
-        self._pools[:] = [pool]
 
     def _connect(self) -> Any:
         connection = sqlite.connect(
@@ -213,21 +206,28 @@ class SQLiteDatabase:
         if self._access.is_immutable:
             self._look_again()
         try:
-            connection = self._pools[0].connect()
+            connection = self._taken()
+            try:
+                cursor = connection.cursor()
+                cursor.execute("BEGIN")
+                yield Session(cursor, self._statements)
+            finally:
+                self._give_back(connection)
         except sqlite.DatabaseError as error:
             raise _unreadable(self.path, error) from error
+
+    def _taken(self) -> Any:
+        """Return a connection that nobody else uses."""
         try:
-            cursor = connection.cursor()
-            cursor.execute("BEGIN")
-            yield Session(cursor, self._statements)
-            cursor.execute("ROLLBACK")
-        except sqlite.DatabaseError as error:
-            connection.invalidate()
-            raise _unreadable(self.path, error) from error
-        except BaseException:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
+
+    def _give_back(self, connection: Any) -> None:
+        try:
             connection.rollback()
-            raise
-        finally:
+            self._idle.append(connection)
+        except sqlite.DatabaseError:
             connection.close()
 
     def _look_again(self) -> None:
@@ -235,14 +235,13 @@ class SQLiteDatabase:
         now = _fingerprint(self._access.path)
         if now != self._seen:
             self._seen = now
-            _drop(self._pools)
-            self._open_pool()
+            _close_all(self._idle)
 
     def after_fork(self) -> None:
         """Leave the parent's connections alone, which must be neither used nor closed here."""
-        _of_the_parent.append((*self._pools, self._writer))
+        _of_the_parent.extend((*self._idle, self._writer))
         self._writer = None
-        self._open_pool()
+        self._idle.clear()
 
     @contextlib.contextmanager
     def writing(self, durable: bool) -> Iterator[Session]:
@@ -300,7 +299,7 @@ class SQLiteDatabase:
     def close(self) -> None:
         """Close all connections."""
         self._closed = True
-        _drop(self._pools)
+        _close_all(self._idle)
 
     def backup(self, path: Path) -> None:
         """Copy the file, page by page, while others write."""
@@ -336,9 +335,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _drop(pools: list[QueuePool]) -> None:
-    for pool in pools:
-        pool.dispose()
+def _close_all(connections: list[Any]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 def _connected_to_write(path: Path) -> Any:

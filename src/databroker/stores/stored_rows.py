@@ -64,11 +64,10 @@ class StoredRows:
     def _pages(
         self, start: int, stop: int, keys: Collection[Key] | None
     ) -> Iterator[tuple[int, Table]]:
+        wanted = None if keys is None else frozenset(keys)
         pages = self._session.all("pages", **self._place, start=start, stop=stop)
         for number, first, count, head, body in pages:
-            columns = [
-                column for column in stored_columns(head) if keys is None or column.key in keys
-            ]
+            columns = stored_columns(head, wanted)
             parts = {column.key: self._part(number, count, column, body) for column in columns}
             yield first, Table(count, {key: Column((part,)) for key, part in parts.items()})
 

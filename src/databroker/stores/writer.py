@@ -362,13 +362,15 @@ def folds(stretches: Sequence[Stretch]) -> list[Group]:
 
     Examples
     --------
-    >>> tail = [Stretch("tail", n, 100 * n, 100) for n in range(3)]
+    >>> tail = [Stretch("tail", n, 8192 + 100 * n, 100) for n in range(3)]
     >>> [len(group) for group in folds([Stretch("page", 0, 0, 8192), *tail])]
     [3]
     """
     groups: list[Group] = [[]]
     for stretch in stretches:
-        if sum(member.count for member in groups[-1]) + stretch.count > PAGE_ROWS:
+        group = groups[-1]
+        follows = not group or stretch.first == group[-1].first + group[-1].count
+        if not follows or sum(member.count for member in group) + stretch.count > PAGE_ROWS:
             groups.append([])
         groups[-1].append(stretch)
     return [group for group in groups if len(group) > 1 or (group and group[0].table == "tail")]

@@ -487,7 +487,8 @@ def read_all(path: Path, mode: Any) -> None:
 def test_a_file_that_is_deleted_while_it_is_read_says_so(path: Path, open_store: Any) -> None:
     closed_store(path, simple_run(2))
     store = open_store(path, "read")
-    store._file._pools[0].dispose()
+    while store._file._idle:
+        store._file._idle.pop().close()
     path.unlink()
     with pytest.raises(InvalidStoreError, match=r"runs\.db"):
         store.uids()
