@@ -201,7 +201,10 @@ IN_RUNS: dict[str, dict[str, Any]] = {
             "two_streams", "d1", "d2", "z1 1", "y1 1", "z2 2", "y2 2", "y3 3", "x3 3"
         ),
     },
-    "external": {"primary.timestamps": readings([1, 2], "a", "image")},
+    "external": {
+        "primary.read": dataset([1, 2], a=column(INT, [1, 2]), warns=["ExternalDataWarning"]),
+        "primary.timestamps": readings([1, 2], "a", "image"),
+    },
 }
 """About Runs: case → question → our answer."""
 
@@ -441,7 +444,9 @@ IN_BEHAVIOR: dict[str, Any] = {
         frozenset({"config", "config_timestamps", "metadata", "read", "timestamps", "to_dask"})
     ),
     "pickle.loads(pickle.dumps(stream)).read()['motor'].values": [0.0, 0.5, 1.0],
-    # external data
+    # external data; warnings are errors here
+    "blind['primary'].read()": Raises("ExternalDataWarning"),
+    "blind['primary'].to_dask()": Raises("ExternalDataWarning"),
     "described(ext['primary'].read())": {
         "dims": {"time": 2, "dim_0": 2, "dim_1": 3},
         "coords": ["time"],

@@ -365,7 +365,6 @@ class BlueskyRun(Catalog):
         )
         altered._own_metadata = dict(self._own_metadata if metadata is None else metadata)
         altered.name = name or self.name
-        altered._broker = self._broker
         return altered
 
     __call__ = get = configure_new
@@ -386,8 +385,8 @@ class BlueskyRun(Catalog):
         if isinstance(self._store, CallableStore):
             new = functools.partial(type(self), **self._captured_init_kwargs)
             return new, tuple(self._captured_init_args)
-        state = (self._store, self._uid, self._get_filler, self._transforms)
-        return _run_of_parts, (type(self), *state)
+        parts = (self._store, self._uid, self._get_filler, self._transforms)
+        return _run_of_parts, (type(self), *parts, self._own_metadata, self.name)
 
     # Representations
 
@@ -414,11 +413,16 @@ def _run_of(broker: "Broker", uid: str) -> BlueskyRun:
 
 
 def _run_of_parts(
-    cls: type[BlueskyRun], store: RunStore, uid: str, get_filler: GetFiller, transforms: Transforms
+    cls: type[BlueskyRun],
+    store: RunStore,
+    uid: str,
+    get_filler: GetFiller,
+    transforms: Transforms,
+    metadata: Mapping[str, Any],
+    name: str,
 ) -> BlueskyRun:
     run = cls._of(store, uid, Settings())
-    run._get_filler, run._transforms = get_filler, transforms
-    return run
+    return run._altered(get_filler=get_filler, transforms=transforms, metadata=metadata, name=name)
 
 
 def _warn_of_old_name(old: str, new: str) -> None:

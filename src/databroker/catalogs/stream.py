@@ -291,7 +291,8 @@ get_resource, lookup_resource_for_datum, get_datum_pages : callable
         if key not in read.variables:
             raise ExternalDataError(
                 f"The data of {key!r}, in the stream {self._stream_name!r} of the Run {self._uid}, "
-                "come by Stream Datums, which cannot be read."
+                "are in files that cannot be read: a warning says why, unless they come by Stream "
+                "Datums, for which there are no readers."
             )
         return lazy_dataset(read)[variable_name(key, read.variables)]
 

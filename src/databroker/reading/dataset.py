@@ -15,7 +15,7 @@ from databroker.documents.descriptors import (
     object_keys_of,
 )
 from databroker.documents.pages import ORDINAL
-from databroker.errors import InvalidSettingError, MetadataWarning
+from databroker.errors import ExternalDataWarning, InvalidSettingError, MetadataWarning
 from databroker.stores.protocol import JSONDocument, RunStore
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def frame(
                 selection.group == "data",
             )
             for name in names
-            if not is_streamed(data_keys[name]) or (selection.group, name) in table.columns
+            if (selection.group, name) in table.columns or not _is_elsewhere(data_keys[name], table)
         },
     )
     if selection.group == "data":
@@ -184,6 +184,11 @@ def is_streamed(data_key: Mapping[str, Any]) -> bool:
     return str(data_key.get("external", "")).startswith("STREAM:")
 
 
+def _is_elsewhere(data_key: Mapping[str, Any], table: Table) -> bool:
+    """Tell whether a column that is missing has its data in files."""
+    return is_streamed(data_key) or (is_external(data_key) and table.count > 0)
+
+
 def is_external(data_key: Mapping[str, Any]) -> bool:
     """Tell whether Events hold datum_ids in place of the data."""
     return bool(data_key.get("external")) and not is_streamed(data_key)
@@ -198,14 +203,24 @@ def _with_external(
 ) -> Table:
     """Return the table with data in place of datum_ids."""
     data_keys = data_keys_of(descriptor)
-    filled = {
-        ("data", name): external(descriptor, name)
-        for name in names
-        if selection.group == "data"
-        and ("data", name) in table.columns
-        and is_external(data_keys.get(name, {}))
-    }
-    return Table(table.count, {**table.columns, **filled}) if filled else table
+    columns = dict(table.columns)
+    for name in names if selection.group == "data" else ():
+        if ("data", name) in columns and is_external(data_keys.get(name, {})):
+            del columns["data", name]
+            try:
+                columns["data", name] = external(descriptor, name)
+            except Exception as error:  # noqa: BLE001 - handlers raise what they like
+                _warn_of_external(name, descriptor, error)
+    return Table(table.count, columns)
+
+
+def _warn_of_external(name: str, descriptor: JSONDocument, error: Exception) -> None:
+    warnings.warn(
+        f"The external data of {name!r}, in the Run {descriptor.get('run_start')}, cannot be read "
+        f"and are left out: {type(error).__name__}: {error}",
+        ExternalDataWarning,
+        stacklevel=3,
+    )
 
 
 def _order(table: Table) -> np.ndarray | None:

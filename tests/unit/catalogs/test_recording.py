@@ -5,6 +5,7 @@ import gc
 import os
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from databroker.errors import (
     ReadOnlyStoreError,
     StoreClosedError,
 )
+from databroker.stores import recorder
 from databroker.testing import documents as made_up
 from databroker.testing.comparison import assert_same_documents
 from databroker.testing.documents import Run
@@ -300,14 +302,33 @@ def test_a_temporary_catalog_records_and_reads() -> None:
         assert list(databroker.v2.temp()) == []
 
 
-def test_a_temporary_store_is_deleted_with_its_catalog() -> None:
-    catalog = fill(databroker.v2.temp(), made_up.simple_run())
+@pytest.mark.parametrize("leave", [lambda catalog: None, lambda catalog: catalog.close()])
+def test_a_temporary_store_is_deleted_with_its_catalog(leave: Callable[[Broker], None]) -> None:
+    catalog = databroker.v2.temp()
+    leave(catalog)
     path = Path(catalog._store.uri)
     assert path.exists()
+    catalog.close()  # else the thread that records keeps the store for some seconds
     del catalog
     gc.collect()
 
     assert not path.exists()
+    assert not path.parent.exists()
+
+
+def test_a_temporary_store_is_deleted_when_its_recorder_rests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recorder, "REST", 0.05)
+    catalog = fill(databroker.v2.temp(), made_up.simple_run())
+    path = Path(catalog._store.uri)
+    del catalog
+    for _ in range(100):
+        gc.collect()
+        if not path.parent.exists():
+            break
+        time.sleep(0.05)
+
     assert not path.parent.exists()
 
 
