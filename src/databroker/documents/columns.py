@@ -12,6 +12,7 @@ from databroker.documents.encodings import (
     Bytes,
     Encoding,
     Fixed,
+    Progression,
     bits_of,
     encoded,
     encoding_of,
@@ -177,8 +178,8 @@ class Column:
         for what is missing. The result does not depend on how the column was stored.
         """
         match self.parts:
-            case [Part(values=Fixed(array=array), none=None, absent=None)]:
-                return array.copy()
+            case [Part(values=Fixed() | Progression() as values, none=None, absent=None)]:
+                return values.dense().copy()
         values = _joined(self.parts)
         none = _mask([part.none for part in self.parts], self.parts)
         absent = _mask([part.absent for part in self.parts], self.parts)

@@ -19,7 +19,7 @@ def data_keys_of(described: Mapping[str, Any]) -> dict[str, DataKey]:
 
 def _data_key(said: Any) -> DataKey:
     data_key = _mapping(said)
-    if isinstance(data_key.get("shape"), list | tuple | None):
+    if type(data_key.get("shape", [])) in (list, tuple):
         return data_key
     return {name: value for name, value in data_key.items() if name != "shape"}
 
@@ -67,4 +67,5 @@ def merged_data_keys(described: Iterable[Mapping[str, Any]]) -> dict[str, DataKe
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    # To ask for the type first is faster by far, and there are hundreds of data keys.
+    return value if type(value) is dict or isinstance(value, Mapping) else {}

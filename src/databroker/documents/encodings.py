@@ -66,7 +66,7 @@ class Fixed:
     def to_pylist(self) -> list[Any]:
         return self.array.tolist()
 
-    def dense(self) -> np.ndarray | None:
+    def dense(self) -> np.ndarray:
         return self.array
 
     def rows(self, start: int, stop: int) -> Encoding:

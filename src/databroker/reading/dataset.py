@@ -129,10 +129,12 @@ def frame(
     keys = [("", "time"), *((selection.group, name) for name in names)]
     if len(descriptors) > 1:
         keys.append(ORDINAL)
-    tables = [
-        _with_external(store.columns(uid, d["uid"], keys), d, names, selection, external)
-        for d in descriptors
-    ]
+    tables = [store.columns(uid, descriptor["uid"], keys) for descriptor in descriptors]
+    if selection.group == "data" and any(is_external(data_keys[name]) for name in names):
+        tables = [
+            _with_external(table, descriptor, names, external)
+            for table, descriptor in zip(tables, descriptors, strict=True)
+        ]
     table = concatenated(tables) if tables else Table(0)
     order = _order(table) if len(descriptors) > 1 and table.count else None
     devices = _devices(descriptors)
@@ -160,6 +162,8 @@ def frame(
 def _warn_of_shape(name: str, variable: Variable) -> None:
     """Warn where the data have another shape than their descriptor declares."""
     declared, shape = variable.data_key.get("shape"), variable.values.shape[1:]
+    if not declared and not shape:
+        return
     if declared is None or len(variable.values) == 0 or is_external(variable.data_key):
         return
     if not _fits(declared, shape):
@@ -181,7 +185,7 @@ def _fits(declared: Sequence[Any], shape: Sequence[int]) -> bool:
 
 def is_streamed(data_key: Mapping[str, Any]) -> bool:
     """Tell whether the data come by Stream Datums, and so are in no Event."""
-    return str(data_key.get("external", "")).startswith("STREAM:")
+    return "external" in data_key and str(data_key["external"]).startswith("STREAM:")
 
 
 def _is_elsewhere(data_key: Mapping[str, Any], table: Table) -> bool:
@@ -198,14 +202,12 @@ def _with_external(
     table: Table,
     descriptor: JSONDocument,
     names: Sequence[str],
-    selection: Selection,
     external: External,
 ) -> Table:
     """Return the table with data in place of datum_ids."""
-    data_keys = data_keys_of(descriptor)
     columns = dict(table.columns)
-    for name in names if selection.group == "data" else ():
-        if ("data", name) in columns and is_external(data_keys.get(name, {})):
+    for name, data_key in data_keys_of(descriptor).items():
+        if is_external(data_key) and name in names and ("data", name) in columns:
             del columns["data", name]
             try:
                 columns["data", name] = external(descriptor, name)
@@ -405,11 +407,10 @@ class _Dimensions:
 def _attributes(variable: Variable) -> dict[str, Any]:
     attributes = {} if variable.device is None else {"object": variable.device}
     if variable.is_data:
-        attributes |= {
-            name: variable.data_key[name]
-            for name in ATTRIBUTES
-            if variable.data_key.get(name) is not None
-        }
+        data_key = variable.data_key
+        for name in ATTRIBUTES:
+            if name in data_key and data_key[name] is not None:
+                attributes[name] = data_key[name]
     return attributes
 
 

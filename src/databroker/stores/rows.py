@@ -63,6 +63,8 @@ def selected(table: Table, keys: Iterable[Key] | None, rows: slice) -> Table:
     wanted = table.columns if keys is None else [key for key in keys if key in table.columns]
     start, stop, _ = rows.indices(table.count)
     stop = max(start, stop)
+    if (start, stop) == (0, table.count):
+        return Table(table.count, {key: table.columns[key] for key in wanted})
     return Table(stop - start, {key: rows_of(table.columns[key], start, stop) for key in wanted})
 
 

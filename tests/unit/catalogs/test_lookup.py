@@ -161,9 +161,7 @@ def test_the_newest_run_has_the_latest_time_and_ties_go_by_insertion(
     make_catalog: MakeCatalog,
 ) -> None:
     times = {"early": 1.0, "late": 9.0, "first": 5.0, "second": 5, "never": "noon", "none": None}
-    catalog = make_catalog(
-        [[("start", {"uid": uid, "time": time})] for uid, time in times.items()]
-    )
+    catalog = make_catalog([[("start", {"uid": uid, "time": time})] for uid, time in times.items()])
 
     assert list(catalog) == ["late", "second", "first", "early", "none", "never"]
     assert [run.uid for run in catalog[:]] == list(reversed(list(catalog)))

@@ -125,9 +125,7 @@ def test_a_stream_is_the_same_elsewhere(catalog: Broker, elsewhere: Callable[...
         assert elsewhere(read, selection).identical(selection.read())
 
 
-def test_external_data_are_opened_elsewhere(
-    catalog: Broker, elsewhere: Callable[..., Any]
-) -> None:
+def test_external_data_are_opened_elsewhere(catalog: Broker, elsewhere: Callable[..., Any]) -> None:
     stream = catalog[13].primary
     dataset = elsewhere(operator.methodcaller("read"), stream)
 

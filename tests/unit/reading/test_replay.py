@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import event_model
 import pytest
 from hypothesis import given, settings
 
@@ -316,7 +317,7 @@ def test_a_run_of_functions_gives_fresh_documents_too() -> None:
         list,
         lambda datum_id: "",
         lambda resource: [],
-        lambda coerce: None,
+        event_model.NoFiller,
     )
     spoil(run.start)
     spoil(run.stop)
