@@ -23,6 +23,7 @@
     ├── Store kin
     │   ├── InvalidStoreError           (OSError)      no store, or it cannot be opened
     │   ├── StoreVersionError           (OSError)      written by a newer version
+    │   ├── UnsupportedOperationError   (NotImplementedError)   this kind of store cannot do it
     │   ├── ReadOnlyStoreError          (OSError)      an insert into a store opened for reading
     │   ├── StoreClosedError            (ValueError)   used after close()
     │   ├── RecordingError              (OSError)      documents are not stored yet, but held
@@ -111,6 +112,10 @@ class InvalidStoreError(DatabrokerError, OSError):
 
 class StoreVersionError(DatabrokerError, OSError):
     """A store was written by a newer version of Databroker."""
+
+
+class UnsupportedOperationError(DatabrokerError, NotImplementedError):
+    """A kind of store cannot do what was asked of it."""
 
 
 class ReadOnlyStoreError(DatabrokerError, OSError):

@@ -132,7 +132,7 @@ def test_an_unknown_option_is_named_and_nothing_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TypeError, match="handlers"):
+    with pytest.raises(InvalidSettingError, match="handlers"):
         databroker.open(uri, handlers={})
     assert os.listdir() == []
 

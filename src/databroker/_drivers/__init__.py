@@ -1,13 +1,19 @@
 """Intake drivers: the arguments of a YAML file → a store → a catalog."""
 
 import os
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from databroker.catalogs.intake import Catalog
+from databroker.errors import InvalidSettingError
 from databroker.stores.registry import open_store
 from databroker.v2 import Broker
 
 STORE_OPTIONS = ("mode",)
+CATALOG_OPTIONS = {
+    name for kind in (Broker, Catalog) for name in signature(kind.__init__).parameters
+} - {"self", "store", "kwargs", "entries"}
 
 
 def open(uri: str | os.PathLike[str], **kwargs: Any) -> Broker:
@@ -37,6 +43,12 @@ def open(uri: str | os.PathLike[str], **kwargs: Any) -> Broker:
     >>> len(catalog)
     0
     """
+    unknown = kwargs.keys() - CATALOG_OPTIONS - set(STORE_OPTIONS)
+    if unknown:
+        raise InvalidSettingError(
+            f"open has no option {', '.join(sorted(unknown))}; it takes mode, handler_registry, "
+            "root_map, filler_class, transforms, name, description and metadata."
+        )
     options = {name: kwargs.pop(name) for name in STORE_OPTIONS if name in kwargs}
     store = open_store(uri, **options)
     return Broker(store=store, **{"name": Path(store.uri).stem.removesuffix(":"), **kwargs})

@@ -14,12 +14,13 @@ from databroker.catalogs.run import BlueskyRun
 from databroker.catalogs.settings import Settings
 from databroker.errors import (
     AmbiguousUidError,
+    InvalidDocumentError,
     InvalidLookupError,
     InvalidSettingError,
     ReadOnlyStoreError,
     RunIndexError,
     RunNotFoundError,
-    UnsupportedQueryError,
+    UnsupportedOperationError,
 )
 from databroker.search.parse import parse
 from databroker.stores.memory import MemoryStore
@@ -340,7 +341,9 @@ class Broker(Catalog):
 
     def _administered(self, what: str) -> Administers:
         if not isinstance(self._store, Administers):
-            raise UnsupportedQueryError(f"The store {self._store!r} offers no {what}.")
+            raise UnsupportedOperationError(
+                f"{self._store!r} offers no {what}; a store in a file does."
+            )
         return self._store
 
     def close(self) -> None:
@@ -381,8 +384,12 @@ class Broker(Catalog):
     def configure_new(self, *document: Any, **kwargs: Any) -> Any:
         """Return this catalog; with ``(name, doc)``, record a document."""
         if document:
-            name, doc = document
-            return self.insert(name, doc, **kwargs)
+            if len(document) != 2:
+                raise InvalidDocumentError(
+                    "A catalog is called with the kind of a document and the document, to record "
+                    f"it, or with nothing; got {len(document)} argument(s)."
+                )
+            return self.insert(*document, **kwargs)
         if kwargs:
             return super().configure_new(**kwargs)
         return self

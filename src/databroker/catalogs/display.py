@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from databroker.documents.descriptors import merged_data_keys
+from databroker.documents.document import stream_of
 
 if TYPE_CHECKING:
     from databroker.catalogs.broker import Broker
@@ -104,9 +105,11 @@ def _run_facts(run: "BlueskyRun") -> list[tuple[str, str]]:
 
 
 def _stream_rows(run: "BlueskyRun") -> list[tuple[str, int]]:
-    counts: dict[str, int] = {}
-    for name in list(run)[:STREAMS]:
-        counts[name] = run[name].shape[0]
+    counts = dict.fromkeys(list(run)[:STREAMS], 0)
+    for descriptor in run._descriptors:
+        stream = stream_of(descriptor)
+        if stream in counts:
+            counts[stream] += run._store.event_count(run.uid, descriptor["uid"])
     return list(counts.items())
 
 

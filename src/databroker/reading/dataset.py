@@ -305,7 +305,7 @@ def dataset(read: Frame) -> "xarray.Dataset":
     """
     import xarray
 
-    dimensions = _Dimensions()
+    dimensions = _Dimensions(taken=read.variables.keys())
     variables = {}
     for name, variable in read.variables.items():
         free = variable_name(name, read.variables)
@@ -363,8 +363,12 @@ def _warn_of_name(name: str, free: str) -> None:
 
 @dataclass(slots=True)
 class _Dimensions:
-    """Gives names to the dimensions of variables, one after the other."""
+    """Gives names to the dimensions of variables, one after the other.
 
+    A dimension with the name of a variable would make a coordinate of it.
+    """
+
+    taken: Collection[str]
     count: int = 0
     sizes: dict[str, int] = field(default_factory=dict)
 
@@ -377,7 +381,7 @@ class _Dimensions:
 
     def _numbered(self, size: int) -> str:
         """Return the next numbered name that no other dimension has."""
-        while (name := f"dim_{self.count}") in self.sizes:
+        while (name := f"dim_{self.count}") in self.sizes or name in self.taken:
             self.count += 1
         self.count += 1
         self.sizes[name] = size
@@ -391,13 +395,14 @@ class _Dimensions:
             are_names
             and len(sizes) == len(declared) == len(shape)
             and "time" not in sizes
+            and sizes.keys().isdisjoint(self.taken)
             and all(self.sizes.get(dim, size) == size for dim, size in sizes.items())
         ):
             self.sizes |= sizes
             return True
         warnings.warn(
             f"The descriptor names the dimensions {declared!r} of {name!r}, which do not fit "
-            f"its shape {shape} beside the other variables; they are numbered instead.",
+            f"its shape {shape} or the other variables; they are numbered instead.",
             MetadataWarning,
             stacklevel=2,
         )

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from databroker.errors import InvalidSettingError, InvalidStoreError
 from databroker.stores.protocol import RunStore
@@ -27,8 +27,9 @@ def open_store(uri: str | os.PathLike[str], **options: Any) -> RunStore:
     open_uri = SCHEMES.get(scheme[1])
     if open_uri is None:
         raise InvalidStoreError(
-            f"No store is known for {scheme[1]}: in {_without_password(text)!r}; give a path, "
-            f"or a URI that begins with one of: {', '.join(f'{name}:' for name in SCHEMES)}."
+            f"No store is known for URIs that begin with {scheme[1]}: (the rest may hold a "
+            "password, and is not shown). Give a path, or a URI that begins with one of: "
+            f"{', '.join(f'{name}:' for name in SCHEMES)}."
         )
     return open_uri(text, options)
 
@@ -42,8 +43,11 @@ def open_memory(uri: str, options: dict[str, Any]) -> RunStore:
 
 
 def open_sqlite(uri: str, options: dict[str, Any]) -> RunStore:
-    """Open the file of ``sqlite:///path``."""
-    return open_sqlite_file(unquote(urlsplit(uri).path).removeprefix("/"), options)
+    """Open the file of ``sqlite:///path``, with options as in ``sqlite:///path?mode=read``."""
+    parts = urlsplit(uri)
+    return open_sqlite_file(
+        unquote(parts.path).removeprefix("/"), {**dict(parse_qsl(parts.query)), **options}
+    )
 
 
 def open_sqlite_file(path: str, options: dict[str, Any]) -> RunStore:
@@ -65,7 +69,3 @@ SCHEMES: dict[str, Callable[[str, dict[str, Any]], RunStore]] = {
 def _refuse(uri: str, options: dict[str, Any]) -> None:
     if options:
         raise InvalidSettingError(f"Unknown options for {uri!r}: {', '.join(options)}.")
-
-
-def _without_password(uri: str) -> str:
-    return re.sub(r"//[^/@]*@", "//…@", uri)
