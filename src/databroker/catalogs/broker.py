@@ -365,6 +365,14 @@ class Broker(Catalog):
         """Return what intake shows of a catalog."""
         return description(self.name, "catalog", None, self.metadata)
 
+    def _yaml(self) -> dict[str, Any]:
+        if "store" in self._captured_init_kwargs:
+            raise UnsupportedOperationError(
+                f"{self!r} was not opened from the arguments of a driver, which a YAML file holds; "
+                "write `driver: bluesky-sqlite-catalog` and `args: {path: …}` there."
+            )
+        return super()._yaml()
+
     # Accessors, copies
 
     @property

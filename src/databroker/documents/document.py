@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from databroker.errors import NotMutable
 
@@ -25,8 +25,6 @@ class Document(dict[str, Any]):
     """
 
     __slots__ = ()  # no __dict__ each: there may be many
-
-    identity: ClassVar[str] = "uid"
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         kind = type(self).__name__
@@ -64,11 +62,6 @@ class Document(dict[str, Any]):
             return
         with printer.group(len(name) + 1, f"{name}(", ")"):
             printer.pretty(dict(self))
-
-    def __dask_tokenize__(self) -> tuple[str, Any]:
-        if type(self) is Document:
-            raise NotImplementedError("Only documents of a known kind have a token.")
-        return type(self).__name__, self[self.identity]
 
 
 def _mutable(value: Any) -> Any:
@@ -113,9 +106,6 @@ class EventPage(Document):
 
     __slots__ = ()
 
-    def __dask_tokenize__(self) -> tuple[str, Any]:
-        return type(self).__name__, tuple(self["uid"])
-
 
 class Resource(Document):
     """A Resource: files that hold data of a Run, and how to open them."""
@@ -127,16 +117,12 @@ class Datum(Document):
     """A Datum: a place in a Resource."""
 
     __slots__ = ()
-    identity = "datum_id"
 
 
 class DatumPage(Document):
     """A Datum Page: places in a Resource, column by column."""
 
     __slots__ = ()
-
-    def __dask_tokenize__(self) -> tuple[str, Any]:
-        return type(self).__name__, tuple(self["datum_id"])
 
 
 class StreamResource(Document):
