@@ -20,6 +20,7 @@ __version__ = _version("databroker")
 __all__ = ["__version__", "catalog_search_path", "core", "errors", "queries", "utils", "v1", "v2"]
 
 _MODULES = frozenset({"core", "errors", "queries", "utils", "v1", "v2"})
+_OF_1X = frozenset({"Broker", "Header", "catalog", "temp", "list_configs", "lookup_config"})
 _NAMES = {"open": "databroker._drivers", "catalog_search_path": "databroker.utils"}
 
 
@@ -28,6 +29,11 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"databroker.{name}")
     if name in _NAMES:
         return getattr(importlib.import_module(_NAMES[name]), name)
+    if name in _OF_1X:
+        raise AttributeError(
+            f"databroker.{name} of databroker 1.x is not in this version; "
+            'open a store with databroker.open("runs.db").'
+        )
     raise AttributeError(f"module 'databroker' has no attribute {name!r}")
 
 

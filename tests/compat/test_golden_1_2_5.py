@@ -228,8 +228,6 @@ def names_of_five_runs(names: dict[str, Any], store: Any) -> dict[str, Any]:
 
 NEEDED = {
     "in_memory": hasattr(databroker, "in_memory"),
-    "by_hand_with_entry": hasattr(core, "Entry"),
-    "interlaced": hasattr(core, "_interlace_event_page_chunks"),
     ".fillers": hasattr(core.BlueskyRun, "fillers"),
     "fresh_external().to_dask()": False,  # how external data are chunked is told by their tests
 }

@@ -50,6 +50,8 @@ NAMES = {
         "DatumPage",
         "Descriptor",
         "Document",
+        "DocumentCache",
+        "Entry",
         "Event",
         "EventPage",
         "NotMutable",
@@ -58,6 +60,7 @@ NAMES = {
         "SingleRunCache",
         "Start",
         "Stop",
+        "StreamEntry",
         "coerce_dask",
         "discover_handlers",
         "parse_handler_registry",
@@ -90,6 +93,9 @@ CLASSES = {
     BlueskyEventStream: "databroker.core.BlueskyEventStream",
     BlueskyRun: "databroker.core.BlueskyRun",
     core.BlueskyRunFromGenerator: "databroker.core.BlueskyRunFromGenerator",
+    core.DocumentCache: "databroker.core.DocumentCache",
+    core.Entry: "databroker.core.Entry",
+    core.StreamEntry: "databroker.core.StreamEntry",
     Start: "databroker.core.Start",
     SingleRunCache: "databroker.core.SingleRunCache",
 }
@@ -146,6 +152,17 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     )
 
     assert output_of("-c", script) == "[]\n"
+
+
+def test_importing_the_core_imports_what_drivers_need_only_when_it_is_used() -> None:
+    script = (
+        "import sys, databroker.core\n"
+        "before = 'event_model' in sys.modules\n"
+        "databroker.core.DocumentCache\n"
+        "print(before, 'event_model' in sys.modules)"
+    )
+
+    assert output_of("-c", script) == "False True\n"
 
 
 def output_of(*arguments: str, **environment: str) -> str:

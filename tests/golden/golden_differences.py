@@ -444,6 +444,7 @@ IN_BEHAVIOR: dict[str, Any] = {
         frozenset({"config", "config_timestamps", "metadata", "read", "timestamps", "to_dask"})
     ),
     "pickle.loads(pickle.dumps(stream)).read()['motor'].values": [0.0, 0.5, 1.0],
+    "run.search({})": Raises("NotImplementedError"),
     # external data; warnings are errors here
     "blind['primary'].read()": Raises("ExternalDataWarning"),
     "blind['primary'].to_dask()": Raises("ExternalDataWarning"),
@@ -481,6 +482,8 @@ IN_BEHAVIOR: dict[str, Any] = {
     },
     # by hand, pages, transforms
     "by_hand()": Shows("<BlueskyRun uid="),
+    "by_hand_with_entry(transforms=None)": Shows("<BlueskyRun uid="),
+    "by_hand_with_entry(transforms={})": Shows("<BlueskyRun uid="),
     "core.to_event_pages(cursor_of(3), 2)": Shows("<databroker.catalogs.caches.PartitionedPages "),
     "[c.__name__ for c in core.BlueskyRunFromGenerator.__mro__]": Holds(
         frozenset({"BlueskyRun", "Catalog", "DataSource"})

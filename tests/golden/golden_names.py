@@ -113,8 +113,7 @@ def by_hand_with_entry(**kwargs: Any) -> core.BlueskyRun:
         "args": {},
         "metadata": {},
     }
-    entry: Any = vars(core)["Entry"]
-    return by_hand(entry=entry(**arguments), **kwargs)
+    return by_hand(entry=core.Entry(**arguments), **kwargs)
 
 
 def cursor_of(count: int) -> Callable[..., Iterator[Document]]:
@@ -150,8 +149,7 @@ def pages_at(*times: float, uid: str = "") -> Iterator[Document]:
 
 def interlaced(pages: list[Iterator[Document]], chunk_size: int) -> list[Any]:
     """List the times and uids of the pages, interlaced."""
-    interlace: Any = vars(core)["_interlace_event_page_chunks"]
-    given = interlace(*pages, chunk_size=chunk_size)
+    given = core._interlace_event_page_chunks(*pages, chunk_size=chunk_size)
     return [[[t - EPOCH for t in page["time"]], page["uid"]] for page in given]
 
 

@@ -5,10 +5,10 @@ import operator
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from databroker.catalogs import display
-from databroker.catalogs.entry import Entries, Entry, description
+from databroker.catalogs.entry import Entries, RunEntry, description
 from databroker.catalogs.intake import Catalog
 from databroker.catalogs.run import BlueskyRun
 from databroker.catalogs.settings import Settings
@@ -90,7 +90,7 @@ class Broker(Catalog):
         super().__init__(**kwargs)
 
     def _make_entries_container(self) -> Entries:
-        return Entries(self, Entry, "bluesky-run")
+        return Entries(self, RunEntry, "bluesky-run")
 
     # Look-up
 
@@ -144,7 +144,9 @@ class Broker(Catalog):
                     raise
         match found:
             case []:
-                raise RunNotFoundError(f"No Run has a uid that begins with {text!r} in {self!r}.")
+                raise RunNotFoundError(
+                    f"No Run has a uid that begins with {text!r} in {self!r} of {self._store.uri}."
+                )
             case [uid]:
                 return uid
             case _:
@@ -156,7 +158,7 @@ class Broker(Catalog):
         found = self._store.find(scan_id, 1)
         if not found:
             raise RunNotFoundError(
-                f"No run with scan_id={scan_id} in {self!r}. "
+                f"No run with scan_id={scan_id} in {self!r} of {self._store.uri}. "
                 "Indexes count from the end: -1 is the newest Run."
             )
         return found[0]
@@ -402,7 +404,33 @@ class Broker(Catalog):
             return super().configure_new(**kwargs)
         return self
 
-    __call__ = get = configure_new
+    __call__ = configure_new
+
+    def get(self, *key: Any, **kwargs: Any) -> Any:
+        """Return the catalog itself, as intake has it; with ``(key, default)``, a Run.
+
+        Parameters
+        ----------
+        *key
+            What to look up, and what to return if there is no such Run.
+        **kwargs
+            As in `configure_new`.
+        """
+        if not key:
+            return self.configure_new(**kwargs)
+        return self[key[0]] if key[0] in self else (key[1] if len(key) > 1 else None)
+
+    def read(self) -> NoReturn:
+        """Raise: Runs are read one by one."""
+        raise NotImplementedError("Runs are read one by one: catalog[-1].primary.read().")
+
+    to_dask = read
+
+    def serialize(self) -> NoReturn:
+        """Raise: the Runs of a store are not written into a YAML file."""
+        raise UnsupportedOperationError(
+            "The Runs of a store are not written into a YAML file; copy them with backup(path)."
+        )
 
     def __eq__(self, other: object) -> bool:
         return self is other

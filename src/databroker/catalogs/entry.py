@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 
-class Entry:
+class RunEntry:
     """A Run in a catalog, or a stream in a Run: calling it gives the thing itself.
 
     Parameters
@@ -44,27 +44,27 @@ class Entry:
         return f"<{type(self).__name__} {self.name!r}>"
 
 
-class StreamEntry(Entry):
+class RunStreamEntry(RunEntry):
     """A stream in a Run."""
 
 
-class Entries(Mapping[str, Entry]):
+class Entries(Mapping[str, RunEntry]):
     """The entries of a catalog, made when they are looked at.
 
     Parameters
     ----------
     catalog
         Whose.
-    kind : type of Entry
+    kind : type of RunEntry
         What to make.
     container : str
         What is in the catalog, in intake's words.
     """
 
-    def __init__(self, catalog: Any, kind: type[Entry], container: str) -> None:
+    def __init__(self, catalog: Any, kind: type[RunEntry], container: str) -> None:
         self._catalog, self._kind, self._container = catalog, kind, container
 
-    def __getitem__(self, name: str) -> Entry:
+    def __getitem__(self, name: str) -> RunEntry:
         thing = self._catalog[name]
         return self._kind(name, self._container, lambda: thing)
 

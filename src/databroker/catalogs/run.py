@@ -1,13 +1,12 @@
 """A Run: its metadata, its streams, its documents."""
 
-import contextlib
 import functools
 import keyword
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from databroker.catalogs import display
-from databroker.catalogs.entry import Entries, StreamEntry, description
+from databroker.catalogs.entry import Entries, RunStreamEntry, description
 from databroker.catalogs.intake import Catalog
 from databroker.catalogs.settings import Settings
 from databroker.catalogs.stream import BlueskyEventStream
@@ -135,7 +134,7 @@ class BlueskyRun(Catalog):
         return run
 
     def _make_entries_container(self) -> Entries:
-        return Entries(self, StreamEntry, "bluesky-event-stream")
+        return Entries(self, RunStreamEntry, "bluesky-event-stream")
 
     # Metadata
 
@@ -233,10 +232,12 @@ class BlueskyRun(Catalog):
         return [transformed("descriptor", d, self._transforms) for d in descriptors]
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and "_store" in self.__dict__:
-            with contextlib.suppress(StreamNotFoundError):
-                return self[name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if name.startswith("_") or "_store" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        try:
+            return self[name]
+        except StreamNotFoundError as error:
+            raise AttributeError(f"A Run has no attribute {name!r}. {error}") from None
 
     def __dir__(self) -> list[str]:
         names = (name for name in self if name.isidentifier() and not keyword.iskeyword(name))
@@ -266,7 +267,7 @@ class BlueskyRun(Catalog):
         """
         if not isinstance(fill, str) or fill not in COERCIONS:
             raise InvalidSettingError(
-                f"Invalid fill option: {fill!r}, fill must be: {set(COERCIONS)}"
+                f"Invalid fill option: {fill!r}, fill must be: 'yes', 'no' or 'delayed'."
             )
         replayed = documents(self._store, self._uid, self._transforms, one_row_pages=strict_order)
         if fill == "no":
@@ -367,7 +368,25 @@ class BlueskyRun(Catalog):
         altered.name = name or self.name
         return altered
 
-    __call__ = get = configure_new
+    __call__ = configure_new
+
+    def get(self, *name: Any, **kwargs: Any) -> Any:
+        """Return the Run itself, as intake has it; with ``(name, default)``, a stream.
+
+        Parameters
+        ----------
+        *name
+            The stream, and what to return if there is none of this name.
+        **kwargs
+            As in `configure_new`.
+        """
+        if not name:
+            return self.configure_new(**kwargs)
+        return self[name[0]] if name[0] in self else (name[1] if len(name) > 1 else None)
+
+    def search(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise: catalogs are searched."""
+        raise NotImplementedError("A Run is not searched; search its catalog.")
 
     def __eq__(self, other: object) -> bool:
         return (

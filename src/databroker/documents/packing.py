@@ -365,7 +365,7 @@ def _coerced(value: Any, path: str, parents: list[int]) -> Any:
     except (_NotStorable, TypeError):
         plain = _plainer(value)
         warnings.warn(
-            f"{path or 'The document'}: a {kind.__qualname__} cannot be stored exactly; "
+            f"{path or 'The document'}: the type {kind.__qualname__} cannot be stored exactly; "
             f"it is stored as {plain!r:.200}.",
             CoercionWarning,
             stacklevel=2,

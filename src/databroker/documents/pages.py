@@ -50,6 +50,9 @@ STREAM_DATUM = RowKind("stream_datum", "stream_resource", "uid", ("indices", "se
 
 ROW_KINDS: dict[str, RowKind] = {kind.name: kind for kind in (EVENT, DATUM, STREAM_DATUM)}
 
+ROW_PARENTS: tuple[str, ...] = tuple(kind.parent for kind in ROW_KINDS.values())
+"""The kinds of documents that others belong to in large numbers."""
+
 
 # Documents → table
 

@@ -36,6 +36,8 @@ def documents(
         Each Event is a page of its own, and those of different streams are ordered by time, equal
         times by arrival. Otherwise pages are large, one descriptor behind the other.
     """
+    # Asked for first: where there is a Run Stop, all that came before it is there.
+    stop = store.run_stops([uid])[0]
     yield "start", transformed("start", store.run_starts([uid])[0], transforms)
     descriptors = store.descriptors(uid)
     for descriptor in descriptors:
@@ -51,7 +53,6 @@ def documents(
     for _, name, document in store.other_documents(uid):
         kind = KINDS.get(name, dict)
         yield name, kind(document)
-    stop = store.run_stops([uid])[0]
     if stop is not None:
         yield "stop", transformed("stop", stop, transforms)
 

@@ -240,11 +240,20 @@ class _Compiler:
 
 
 def _all_of(parts: Sequence[_Part]) -> _Part:
+    if len(parts) > MANY:  # the first ones let through too many, which is allowed
+        first = _all_of(parts[:MANY])
+        return _Part(first.clause, exact=False, needs_rows=first.needs_rows)
     clause = and_(true(), *(part.clause for part in parts))
     return _joined(clause, parts)
 
 
+MANY = 200
+"""Of how many alternatives on the documents decide: a database nests them, and has a limit."""
+
+
 def _any_of(parts: Sequence[_Part]) -> _Part:
+    if len(parts) > MANY:
+        return _UNKNOWN
     clause = or_(false(), *(part.clause for part in parts))
     return _joined(clause, parts)
 

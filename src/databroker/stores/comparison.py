@@ -1,6 +1,6 @@
 """Documents of a Run that another process records too: which of them are new."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from databroker.documents.columns import Table
 from databroker.documents.packing import restored
@@ -57,7 +57,7 @@ class Comparison:
 
     def _unstored_rows(self, session: Session, entry: Rows) -> Iterator[Entry]:
         known = self._known_rows(session, entry)
-        for row in _documents(entry):
+        for row in entry.documents():
             digest = digest_of(row)
             uid = row[entry.kind.uid]
             before = known.setdefault(uid, digest)
@@ -81,9 +81,3 @@ class Comparison:
             f"{self._run}: the stored one stays, this one is kept aside."
         )
         return Aside(Problem("conflict", kind, uid, self._run, reason, document), None)
-
-
-def _documents(entry: Rows) -> Sequence[JSONDocument]:
-    if isinstance(entry.rows, Table):
-        return documents_of(entry.rows, entry.kind, entry.parent)
-    return [entry.rows]

@@ -19,6 +19,7 @@ from databroker.documents.pages import (
     DATUM,
     EVENT,
     ROW_KINDS,
+    ROW_PARENTS,
     RowKind,
     documents_of,
     table_of_page,
@@ -77,6 +78,12 @@ class Rows:
     def count(self) -> int:
         return self.rows.count if isinstance(self.rows, Table) else 1
 
+    def documents(self) -> list[JSONDocument]:
+        """Return the rows as single documents."""
+        if isinstance(self.rows, Table):
+            return documents_of(self.rows, self.kind, self.parent)
+        return [self.rows]
+
 
 @dataclass(frozen=True, slots=True)
 class Aside:
@@ -87,6 +94,23 @@ class Aside:
 
 
 Entry: TypeAlias = NewRun | Single | Rows | Aside
+
+
+def problems_of(entry: Entry, reason: str) -> list[Problem]:
+    """Return the documents of an entry as problems: they cannot be stored where they belong."""
+    match entry:
+        case Aside(problem):
+            return [problem]
+        case NewRun(run, start):
+            named = [("start", run, start)]
+        case Single(_, kind, uid, _, document):
+            named = [(kind, uid, document)]
+        case Rows():
+            named = [(entry.kind.name, row[entry.kind.uid], row) for row in entry.documents()]
+    return [
+        Problem("unstorable", name, uid, entry.run, reason, document)
+        for name, uid, document in named
+    ]
 
 
 class Ledger(Protocol):
@@ -205,8 +229,10 @@ class Inbox:
         table = table_of_page(doc, kind)
         parent = doc.get(kind.parent)
         run = self._run_of_parent(kind.name, doc)
-        if run is None or run.stored or not isinstance(parent, str):
-            for row in documents_of(table, kind, str(parent)):
+        if not isinstance(parent, str):
+            self._set_aside_orphan(f"{kind.name}_page", unpack(pack(doc)), on_conflict)
+        elif run is None or run.stored:
+            for row in documents_of(table, kind, parent):
                 self._insert_row(kind, own_row(row, kind), on_conflict)
         elif table.count:
             self._ledger.append(Rows(run.uid, kind, parent, table))
@@ -227,9 +253,10 @@ class Inbox:
         uid = start["uid"]
         run = self._known_run(uid)
         if run is None:
-            self._remember(OpenRun(uid, stored=False, singles={("start", uid): digest_of(start)}))
+            run = OpenRun(uid, stored=False, singles={("start", uid): digest_of(start)})
+            self._remember(run)
             self._ledger.append(NewRun(uid, start))
-            self._adopt(uid, on_conflict)
+            self._adopt(uid, run)
             return
         # Another sequence of documents of this Run begins: from here on, compare.
         run.stored, run.stopped = True, False
@@ -241,6 +268,8 @@ class Inbox:
             self._set_aside_orphan(name, doc, on_conflict)
             return
         run.stopped |= name == "stop"
+        if name in ROW_PARENTS:
+            self._run_of[name, str(doc.get("uid", ""))] = run.uid
         uid = str(doc.get("uid", ""))
         if not self._is_new_single(run, name, uid, doc, on_conflict):
             return
@@ -252,9 +281,8 @@ class Inbox:
                 stacklevel=4,
             )
         self._ledger.append(Single(run.uid, name, uid, stream, doc))
-        if name in ("descriptor", "resource", "stream_resource"):
-            self._run_of[name, uid] = run.uid
-            self._adopt(uid, on_conflict)
+        if name in ROW_PARENTS:
+            self._adopt(uid, run)
 
     def _is_new_single(
         self, run: OpenRun, name: str, uid: str, doc: JSONDocument, on_conflict: str
@@ -358,10 +386,15 @@ class Inbox:
         run = parent if kind == "start" else None
         self._ledger.append(Aside(Problem("orphan", name, uid, run, reason, doc), parent))
 
-    def _adopt(self, parent: str, on_conflict: str) -> None:
-        """Insert the documents that came before their parent."""
+    def _adopt(self, parent: str, run: OpenRun) -> None:
+        """Insert the documents that came before their parent.
+
+        Whoever inserted them has returned long ago: a conflict is not raised here. What comes
+        after them may be the same documents again, and is compared.
+        """
         for name, doc in self._ledger.claim(parent):
-            self.insert(name, doc, on_conflict)
+            run.stored = True
+            self.insert(name, doc, "keep")
 
 
 def _check(name: str, doc: Mapping[str, Any]) -> None:
@@ -376,10 +409,12 @@ def _check(name: str, doc: Mapping[str, Any]) -> None:
             f"{doc!r:.100}."
         )
     needed = "datum_id" if name == "datum" else "uid"
-    if (name in PARENTS or name == "start") and not isinstance(doc.get(needed), str):
+    if (name in PARENTS or name == "start") and not (
+        isinstance(doc.get(needed), str) and doc[needed]
+    ):
         raise InvalidDocumentError(
-            f"A {name} needs a text {needed!r}; this one has {doc.get(needed)!r}, "
-            f"and the keys {list(doc)!r:.200}."
+            f"insert({name!r}, …) needs a document with a text {needed!r}; this one has "
+            f"{doc.get(needed)!r}, and the keys {list(doc)!r:.200}."
         )
 
 

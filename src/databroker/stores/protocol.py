@@ -24,9 +24,10 @@ class Problem:
 
     Parameters
     ----------
-    kind : {'conflict', 'orphan'}
+    kind : {'conflict', 'orphan', 'unstorable'}
         *conflict*: the store holds another document with this identity.
         *orphan*: the document names a parent that never came.
+        *unstorable*: the place where it belongs is damaged.
     name : str
         The kind of document, such as ``'descriptor'``.
     uid : str

@@ -1,6 +1,7 @@
 """The thread that writes: it gathers what comes in and stores it within 50 ms."""
 
 import atexit
+import contextlib
 import os
 import threading
 import time
@@ -14,8 +15,8 @@ from typing import Any, Protocol
 
 from databroker.documents.packing import restored
 from databroker.documents.pages import RowKind, documents_of
-from databroker.errors import DatabrokerWarning, RecordingError, StoreClosedError
-from databroker.stores.inbox import Aside, Entry, Inbox, Rows
+from databroker.errors import CorruptDataError, DatabrokerWarning, RecordingError, StoreClosedError
+from databroker.stores.inbox import Aside, Entry, Inbox, Rows, problems_of
 from databroker.stores.protocol import JSONDocument
 from databroker.stores.schema import text_key, text_of
 from databroker.stores.statements import Session
@@ -48,8 +49,8 @@ class RecordingDatabase(Protocol):
 
     def reading_to_write(self) -> AbstractContextManager[Session]: ...
 
-    def tidy(self) -> None:
-        """Do the housekeeping that follows a write."""
+    def tidy(self, *, run_ended: bool = False) -> None:
+        """Do the housekeeping that follows a write, or the end of a Run."""
         ...
 
     def rest(self) -> None:
@@ -87,6 +88,7 @@ class Recorder:
         self._error: Exception | None = None
         self._thread: threading.Thread | None = None
         self._waiting: set[str] = set()
+        self._notices: list[str] = []
         self._since = time.monotonic()
 
     def after_fork(self) -> None:
@@ -99,6 +101,8 @@ class Recorder:
         """Take one document; those that begin, describe or end a Run are stored on return."""
         if self._closed:
             raise StoreClosedError(f"The store {self._database.uri} is closed.")
+        while self._notices:
+            warnings.warn(self._notices.pop(), DatabrokerWarning, stacklevel=4)
         refused = self._error is not None
         self._inbox.insert(name, doc, on_conflict)
         if refused or name in AT_ONCE:
@@ -196,8 +200,12 @@ class Recorder:
         return [(text_of(kind), restored(body)) for kind, body in claimed.result()]
 
     def _settled(self) -> AbstractContextManager[Session]:
-        """Open a view of the database that holds everything taken so far."""
-        self.flush()
+        """Open a view of the database that holds everything taken so far, if it is not refused.
+
+        While the database refuses, what is held is compared when it is stored.
+        """
+        with contextlib.suppress(RecordingError):
+            self.flush()
         return self._database.reading()
 
     # The thread
@@ -253,7 +261,8 @@ class Recorder:
         try:
             left = self._writer.store(entries)
         except Exception as error:  # noqa: BLE001 - nothing may end this thread and lose entries
-            if not isinstance(error, self._database.refusals):
+            refused = isinstance(error, self._database.refusals)
+            if not refused or isinstance(error, CorruptDataError):
                 self._store_one_by_one(entries)
                 return
             with self._changed:
@@ -282,12 +291,17 @@ class Recorder:
                 left = self._writer.store([entry])
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
                 left = Left()
-                warnings.warn(
-                    f"A document cannot be stored and is lost: {error!r}. It is {entry!r:.500}",
-                    DatabrokerWarning,
-                    stacklevel=1,
-                )
+                self._set_aside(entry, error)
             self._settle([entry], left)
+
+    def _set_aside(self, entry: Entry, error: Exception) -> None:
+        """Keep what cannot be stored among the problems; the next insert warns."""
+        notice = f"A document cannot be stored where it belongs: {error!r}. It is {entry!r:.300}"
+        try:
+            self._writer.store([Aside(problem, None) for problem in problems_of(entry, notice)])
+        except Exception as second:  # noqa: BLE001 - nothing may end this thread
+            notice = f"{notice}, and it is lost: {second!r}"
+        self._notices.append(notice)
 
     def _claim(self, parent: str, claimed: "Future[list[tuple[str, bytes]]]") -> None:
         try:
@@ -301,7 +315,7 @@ class Recorder:
             next(folding)
         except StopIteration:
             self._folding.popleft()
-            self._database.tidy()
+            self._database.tidy(run_ended=not self._folding)
         except Exception:  # noqa: BLE001 - rows are readable unfolded; the next writer folds them
             self._folding.popleft()
 

@@ -169,7 +169,7 @@ class SQLStore:
         self, session: Session, key: str | int, condition: Condition, limit: int
     ) -> list[str]:
         if isinstance(key, int):
-            clauses = [run.c.scan_id == key]
+            clauses = [run.c.scan_id == key] if -(2**63) <= key < 2**63 else []
         else:
             text = text_key(key)
             clauses = [
@@ -230,7 +230,8 @@ class SQLStore:
             return [self._start(session, uid) for uid in uids]
 
     def _start(self, session: Session, uid: str) -> JSONDocument:
-        return restored(self._found(session.one("start", uid=text_key(uid)), uid)[0])
+        with _naming_run(uid, "Run Start"):
+            return restored(self._found(session.one("start", uid=text_key(uid)), uid)[0])
 
     def run_stops(self, uids: Sequence[str]) -> list[JSONDocument | None]:
         with self._reading_of(*uids) as session:
@@ -261,7 +262,9 @@ class SQLStore:
         return [(ordinal, text_of(kind), restored(body)) for ordinal, kind, body in rows]
 
     def _singles(self, uid: str, kind: str) -> list[JSONDocument]:
-        return [restored(body) for (body,) in self._documents(uid, "of_kind", kind=kind)]
+        bodies = self._documents(uid, "of_kind", kind=kind)
+        with _naming_run(uid, kind):
+            return [restored(body) for (body,) in bodies]
 
     def _documents(self, uid: str, name: str, **values: Any) -> list[tuple[Any, ...]]:
         """Return what a statement finds in a Run, and make sure that there is such a Run."""
@@ -356,6 +359,15 @@ class SQLStore:
     def problems(self) -> list[Problem]:
         with self._reading() as session:
             return [_problem(row) for row in session.all("asides")]
+
+
+@contextmanager
+def _naming_run(uid: str, what: str) -> Iterator[None]:
+    """Say which Run it is of which a document is damaged."""
+    try:
+        yield
+    except CorruptDataError as error:
+        raise CorruptDataError(f"Run {uid}, its {what}: {error}") from error
 
 
 def _bounds(rows: slice, stored: StoredRows) -> tuple[int, int]:

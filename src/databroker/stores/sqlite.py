@@ -88,7 +88,7 @@ class SQLiteStore(SQLStore):
         """Open a new store that is deleted when nothing uses it any more."""
         folder = tempfile.mkdtemp(prefix="databroker-")
         store = cls(Path(folder) / "temp.db")
-        weakref.finalize(store._file, shutil.rmtree, folder, ignore_errors=True)
+        weakref.finalize(store._file, _remove, folder, os.getpid())
         return store
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -102,6 +102,8 @@ class SQLiteStore(SQLStore):
         databroker.errors.InvalidStoreError
             The file exists.
         """
+        if os.fspath(path).endswith(("/", os.sep)):
+            raise InvalidStoreError(f"{os.fspath(path)} is no file; name one, such as copy.db.")
         self.flush()
         self._file.backup(Path(path))
 
@@ -116,6 +118,12 @@ class SQLiteStore(SQLStore):
             meta = dict(session.all("meta"))
         numbers = {name: row[0] if row else 0 for name, row in counts.items()}
         return {"uri": self.uri, **numbers, "bytes": self._file.size(), "format": meta["format"]}
+
+
+def _remove(folder: str | Path, process: int) -> None:
+    """Remove a temporary folder; a forked child leaves that of its parent alone."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reopened(path: str, mode: Mode | None, node: Any) -> SQLiteStore:
@@ -160,10 +168,12 @@ class SQLiteDatabase:
         self._writer_lock: WriterLock | None = None
         self._closed = False
         _check_path(self.path, mode)
-        if mode != "read":
-            _check_file_system(self.path)
+        shared = network_file_system(self.path)
+        if shared is not None and (mode == "write" or not self.path.exists()):
+            raise _on_network(self.path, shared)
+        if mode != "read" and shared is None:
             self._create_if_empty()
-        self.reads_only = mode == "read" or not _is_writable(self.path)
+        self.reads_only = mode == "read" or shared is not None or not _is_writable(self.path)
         if self.reads_only and mode == "write":
             raise ReadOnlyStoreError(
                 f"{self.path} cannot be opened for recording: the file, or the folder that it is "
@@ -278,10 +288,10 @@ class SQLiteDatabase:
 
     # Housekeeping
 
-    def tidy(self) -> None:
-        """Copy a large write-ahead log back into the file, as far as readers allow."""
+    def tidy(self, *, run_ended: bool = False) -> None:
+        """Copy the write-ahead log back into the file where it is large, or a Run has ended."""
         with contextlib.suppress(FileNotFoundError, sqlite.Error):
-            if _log_of(self.path).stat().st_size > LARGE_LOG:
+            if run_ended or _log_of(self.path).stat().st_size > LARGE_LOG:
                 self._writing_connection().execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def rest(self) -> None:
@@ -305,6 +315,10 @@ class SQLiteDatabase:
         """Copy the file, page by page, while others write."""
         if self._closed:
             raise StoreClosedError(f"The store {self.path} is closed.")
+        if path.is_dir():
+            raise InvalidStoreError(
+                f"{path} is a folder; name the file, such as {path / 'copy.db'}."
+            )
         if path.exists():
             raise InvalidStoreError(f"{path} exists; back up to a new file.")
         if not path.parent.is_dir():
@@ -363,6 +377,8 @@ def _check_path(path: Path, mode: Mode | None) -> None:
             f"{path} is a folder; a store is a file, such as {path / 'runs.db'}."
         )
     if path.exists():
+        if not path.is_file():
+            raise InvalidStoreError(f"{path} is no ordinary file, and so no store.")
         if mode == "read" and path.stat().st_size == 0:
             raise InvalidStoreError(f"{path} is empty; open it for recording to make it a store.")
         return
@@ -378,15 +394,13 @@ def _check_path(path: Path, mode: Mode | None) -> None:
         )
 
 
-def _check_file_system(path: Path) -> None:
+def _on_network(path: Path, kind: str) -> InvalidStoreError:
     """Refuse to write where processes on several computers do not see each other's locks."""
-    kind = network_file_system(path)
-    if kind is not None:
-        raise InvalidStoreError(
-            f"{path} is on a network file system ({kind}), where a store can be read but not "
-            "recorded in: SQLite's write-ahead log needs shared memory. Record on a local disk, "
-            "and open this one with mode='read'."
-        )
+    return InvalidStoreError(
+        f"{path} is on a network file system ({kind}), where a store can be read but not "
+        "recorded in: SQLite's write-ahead log needs shared memory. Record on a local disk, "
+        "and open this one with mode='read'."
+    )
 
 
 def _create(path: Path) -> None:
@@ -437,10 +451,12 @@ def _newer(path: Path, versions: dict[str, int], needed: str, done: str) -> str:
 
 
 def _unreadable(path: Path, error: Exception) -> InvalidStoreError:
-    return InvalidStoreError(
-        f"{path} cannot be read as a store of Databroker: {error}. "
-        "Is it a store? If it is damaged, restore it from a backup."
+    remedy = (
+        "Try again; if that does not help, see whether the file is there and readable."
+        if isinstance(error, sqlite.OperationalError)
+        else "Is it a store? If it is damaged, restore it from a backup."
     )
+    return InvalidStoreError(f"{path} cannot be read as a store of Databroker: {error}. {remedy}")
 
 
 # Reading what cannot be written
@@ -470,7 +486,7 @@ def _read_access(path: Path) -> Access:
 def _copied(path: Path, log: Path) -> Path:
     """Copy a file and its log into a private folder, which goes when the process ends."""
     folder = Path(tempfile.mkdtemp(prefix="databroker-"))
-    weakref.finalize(sys, shutil.rmtree, folder, ignore_errors=True)
+    weakref.finalize(sys, _remove, folder, os.getpid())
     for source in (path, log):
         target = folder / source.name
         shutil.copyfile(source, target)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from databroker.documents.pages import ROW_PARENTS
 from databroker.stores.protocol import Order
 from databroker.stores.schema import (
     aside,
@@ -26,8 +27,6 @@ from databroker.stores.schema import (
     tail,
     value,
 )
-
-ROW_PARENTS = ("descriptor", "resource", "stream_resource")
 
 
 @dataclass(frozen=True, slots=True)
