@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from databroker.documents.columns import Table
 from databroker.documents.packing import restored
-from databroker.documents.pages import documents_of
 from databroker.stores.inbox import Aside, Digest, Entry, NewRun, Rows, Single, digest_of
 from databroker.stores.protocol import JSONDocument, Problem
 from databroker.stores.schema import text_key, text_of
 from databroker.stores.statements import Session
-from databroker.stores.stored_rows import StoredRows
+from databroker.stores.stored_rows import stored_documents
 
 
 class Comparison:
@@ -69,9 +67,7 @@ class Comparison:
     def _known_rows(self, session: Session, entry: Rows) -> dict[str, Digest]:
         key = (entry.kind.name, entry.parent)
         if key not in self._rows:
-            rows = StoredRows.of(session, self._run, entry.kind, entry.parent)
-            table = Table(0) if rows is None else rows.table(0, rows.count(), None)
-            documents = documents_of(table, entry.kind, entry.parent)
+            documents = stored_documents(session, self._run, entry.kind, entry.parent)
             self._rows[key] = {row[entry.kind.uid]: digest_of(row) for row in documents}
         return self._rows[key]
 

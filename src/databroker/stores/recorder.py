@@ -14,13 +14,13 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from databroker.documents.packing import restored
-from databroker.documents.pages import RowKind, documents_of
+from databroker.documents.pages import RowKind
 from databroker.errors import CorruptDataError, DatabrokerWarning, RecordingError, StoreClosedError
 from databroker.stores.inbox import Aside, Entry, Inbox, Rows, problems_of
 from databroker.stores.protocol import JSONDocument
 from databroker.stores.schema import text_key, text_of
 from databroker.stores.statements import Session
-from databroker.stores.stored_rows import StoredRows
+from databroker.stores.stored_rows import stored_documents
 from databroker.stores.writer import Left, Writer
 
 DELAY = 0.05
@@ -101,12 +101,12 @@ class Recorder:
         """Take one document; those that begin, describe or end a Run are stored on return."""
         if self._closed:
             raise StoreClosedError(f"The store {self._database.uri} is closed.")
-        while self._notices:
-            warnings.warn(self._notices.pop(), DatabrokerWarning, stacklevel=4)
         refused = self._error is not None
         self._inbox.insert(name, doc, on_conflict)
         if refused or name in AT_ONCE:
             self.flush()
+        while self._notices:  # at last: a warning may be an error, and the document is taken
+            warnings.warn(self._notices.pop(), DatabrokerWarning, stacklevel=4)
 
     def flush(self) -> None:
         """Return when everything taken so far is stored.
@@ -181,12 +181,7 @@ class Recorder:
 
     def rows_of(self, run: str, kind: RowKind, parent: str) -> Iterable[JSONDocument]:
         with self._settled() as session:
-            rows = StoredRows.of(session, run, kind, parent)
-            return (
-                []
-                if rows is None
-                else documents_of(rows.table(0, rows.count(), None), kind, parent)
-            )
+            return stored_documents(session, run, kind, parent)
 
     def claim(self, parent: str) -> list[tuple[str, JSONDocument]]:
         with self._settled() if parent in self._waiting else self._database.reading() as session:
@@ -261,17 +256,25 @@ class Recorder:
         try:
             left = self._writer.store(entries)
         except Exception as error:  # noqa: BLE001 - nothing may end this thread and lose entries
-            refused = isinstance(error, self._database.refusals)
-            if not refused or isinstance(error, CorruptDataError):
+            if self._is_refusal(error):
+                self._hold(entries, error)
+            else:
                 self._store_one_by_one(entries)
-                return
-            with self._changed:
-                self._entries[:0] = entries
-                self._due = time.monotonic() + 1.0
-                self._error = error
-                self._changed.notify_all()
             return
         self._settle(entries, left)
+
+    def _is_refusal(self, error: Exception) -> bool:
+        """Tell whether trying again later may help."""
+        refusal = isinstance(error, self._database.refusals)
+        return refusal and not isinstance(error, CorruptDataError)
+
+    def _hold(self, entries: list[Entry], error: Exception) -> None:
+        """Keep entries before all that came after them, to try again."""
+        with self._changed:
+            self._entries[:0] = entries
+            self._due = time.monotonic() + 1.0
+            self._error = error
+            self._changed.notify_all()
 
     def _settle(self, entries: list[Entry], left: Left) -> None:
         """Count entries as stored, and note what is left to fold."""
@@ -286,10 +289,13 @@ class Recorder:
 
     def _store_one_by_one(self, entries: list[Entry]) -> None:
         """Store what can be stored: one entry that cannot must not keep the others out."""
-        for entry in entries:
+        for place, entry in enumerate(entries):
             try:
                 left = self._writer.store([entry])
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+                if self._is_refusal(error):
+                    self._hold(entries[place:], error)
+                    return
                 left = Left()
                 self._set_aside(entry, error)
             self._settle([entry], left)

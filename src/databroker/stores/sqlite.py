@@ -190,7 +190,7 @@ class SQLiteDatabase:
     refusals: tuple[type[Exception], ...] = (sqlite.OperationalError, OSError)
 
     def _create_if_empty(self) -> None:
-        if self.path.exists() and self.path.stat().st_size > 0:
+        if self.path.exists() and not _is_blank(self.path):
             return
         if self.path.exists() and not _is_writable(self.path):
             raise InvalidStoreError(f"{self.path} is empty and cannot be written.")
@@ -403,12 +403,20 @@ def _on_network(path: Path, kind: str) -> InvalidStoreError:
     )
 
 
+def _is_blank(path: Path) -> bool:
+    """Tell whether a file is empty, or a database that is being made and holds nothing yet."""
+    with path.open("rb") as file:
+        head = file.read(100)
+    made = head[40:44] + head[68:72]  # the schema cookie, and the application id
+    return not head or (head.startswith(b"SQLite format 3\0") and not any(made))
+
+
 def _create(path: Path) -> None:
     """Make an empty store; another process may be doing the same."""
     with contextlib.closing(_connected_to_write(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("BEGIN IMMEDIATE")
-        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
             statements = statements_for("sqlite")
             for text in create_statements(statements.dialect):
                 connection.execute(text)

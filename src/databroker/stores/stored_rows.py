@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from databroker.documents.columns import Column, Key, Part, Table, concatenated
 from databroker.documents.packing import restored
-from databroker.documents.pages import RowKind, StoredColumn, stored_columns, table_of
+from databroker.documents.pages import RowKind, StoredColumn, documents_of, stored_columns, table_of
 from databroker.errors import CorruptDataError
 from databroker.stores.rows import selected, with_ordinals
 from databroker.stores.schema import text_key
@@ -95,6 +95,14 @@ class StoredRows:
                 documents += rows
             table = with_ordinals(table_of(documents, self._kind), ordinals)
             yield neighbors[0][0], table if keys is None else selected(table, keys, slice(None))
+
+
+def stored_documents(
+    session: Session, run: str, kind: RowKind, parent: str
+) -> list["JSONDocument"]:
+    """Return the rows of a parent as single documents, none if the Run has no such parent."""
+    rows = StoredRows.of(session, run, kind, parent)
+    return [] if rows is None else documents_of(rows.table(0, rows.count(), None), kind, parent)
 
 
 def _neighbors(windows: Sequence[Window]) -> Iterator[list[Window]]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import databroker
-from databroker.errors import ConflictWarning, DatabrokerWarning
+from databroker.errors import ConflictWarning, DatabrokerWarning, RecordingError
 from databroker.stores.sqlite import SQLiteStore, sqlite
 from databroker.testing.documents import paged, simple_run
 
@@ -130,3 +130,35 @@ def test_many_alternatives_are_no_damage(make_store: Any) -> None:
 
     assert len(catalog.search({"$or": [{"scan_id": number} for number in range(1500)]})) == 1
     assert len(catalog.search({"$and": [{"scan_id": 7}] * 1500})) == 1
+
+
+def test_a_document_whose_insert_warns_of_an_earlier_one_is_recorded(tmp_path: Path) -> None:
+    """Where warnings are errors, the warning must come when the document is taken."""
+    with contextlib.closing(SQLiteStore(tmp_path / "runs.db")) as store:
+        store._recorder._notices.append("an earlier document cannot be stored")
+        with pytest.raises(DatabrokerWarning, match="an earlier document"):
+            store.insert("start", {"uid": "a", "time": 1.0})
+
+        assert store.uids() == ["a"]
+
+
+def test_a_refusal_while_entries_are_stored_one_by_one_loses_none(tmp_path: Path) -> None:
+    run = simple_run(3)
+    with contextlib.closing(SQLiteStore(tmp_path / "runs.db")) as store:
+        insert(store, run[:2])
+        whole, answers = store._recorder._writer.store, [ValueError("odd"), OSError("full")]
+
+        def refusing(entries: Any) -> Any:
+            if answers:
+                raise answers.pop(0)
+            return whole(entries)
+
+        store._recorder._writer.store = refusing
+        for name, document in run[2:5]:
+            store.insert(name, document)
+        with contextlib.suppress(RecordingError):
+            store.flush()
+        store.flush()
+
+        assert store.event_count(run[0][1]["uid"], run[1][1]["uid"]) == 3
+        assert store.problems() == []

@@ -1017,14 +1017,16 @@ def test_a_backup_overwrites_nothing(path: Path, tmp_path: Path, open_store: Any
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the statements that were executed, in order."""
+    """The names of the statements that this thread executed, in order; the recorder has its own."""
     executed: list[str] = []
+    reader = threading.current_thread()
 
     def spied(method: str) -> None:
         original = getattr(Session, method)
 
         def spy(self: Session, what: Any, *args: Any, **kwargs: Any) -> Any:
-            executed.append(str(what) if method in ("select", "execute") else what)
+            if threading.current_thread() is reader:
+                executed.append(str(what) if method in ("select", "execute") else what)
             return original(self, what, *args, **kwargs)
 
         monkeypatch.setattr(Session, method, spy)
