@@ -405,8 +405,11 @@ def _on_network(path: Path, kind: str) -> InvalidStoreError:
 
 def _is_blank(path: Path) -> bool:
     """Tell whether a file is empty, or a database that is being made and holds nothing yet."""
-    with path.open("rb") as file:
-        head = file.read(100)
+    try:
+        with path.open("rb") as file:
+            head = file.read(100)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     made = head[40:44] + head[68:72]  # the schema cookie, and the application id
     return not head or (head.startswith(b"SQLite format 3\0") and not any(made))
 
